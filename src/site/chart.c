@@ -263,7 +263,8 @@ void chart_uptime(struct markup *m, const struct site_mirror *mirror)
 	markup_attr(m, "class", "uptime");
 	markup_attr(m, "role", "img");
 	if (chart_uptime_parts(mirror, &parts))
-		markup_attrf(m, "aria-label", "%s: up %u.%02u %% of the last %d days", mirror->id,
+		markup_attrf(m, "aria-label",
+			     "%s: up in %u.%02u %% of the checks of the last %d days", mirror->id,
 			     parts / 100, parts % 100, SITE_DAYS);
 	else
 		markup_attrf(m, "aria-label", "%s: not checked in the last %d days", mirror->id,

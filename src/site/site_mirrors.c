@@ -105,8 +105,8 @@ static void put_uptime(struct markup *m, const struct site_mirror *mirror)
 	chart_uptime(m, mirror);
 	markup_open(m, "figcaption");
 	if (chart_uptime_parts(mirror, &parts))
-		markup_textf(m, "Up %u.%02u %% of the last %d days", parts / 100, parts % 100,
-			     SITE_DAYS);
+		markup_textf(m, "Up in %u.%02u %% of the checks of the last %d days", parts / 100,
+			     parts % 100, SITE_DAYS);
 	else
 		markup_textf(m, "Not checked in the last %d days", SITE_DAYS);
 	markup_close(m, "figcaption");

@@ -115,7 +115,7 @@ def test_search_engines_find_every_page_that_is_there(site):
 def test_the_page_of_mirrors_has_what_health_found(site, publisher):     # noqa: F811
     publisher("health", check=None)
     page = (site() / "mirrors/index.html").read_text()
-    assert "Last checked: " in page and "a: up 100.00 % of the last 90 days" in page
+    assert "Last checked: " in page and "a: up in 100.00 % of the checks of the last 90 days" in page
     assert re.search(r'<h2>a <span class="state (ok|warning)">', page), page
 
 

@@ -21,22 +21,27 @@ MODEL = "community-a"
 TAGS = "</title></code></pre></script>]]>--><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='x"
 SHELL = "$(touch PWNED) `touch PWNED` ; touch PWNED & touch PWNED | touch PWNED > PWNED ' \" \\ !! ~ * $HOME"
 BIDI = "safe\u202Egpj.exe\u2066\u200F\u2028\uFEFF"
-EVIL = f"{TAGS} {SHELL} {BIDI}"
+EVIL = f"{BIDI} {TAGS} {SHELL}"
 FILE = "a'$(touch PWNED)`touch PWNED`;&|<b>\"x .gguf"
 URL = "https://evil.example/'onmouseover=alert(3)//$(touch$IFS/PWNED)&amp;'"
 FORBIDDEN = re.compile("[\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069\uFEFF\x00-\x08\x0B-\x1F\x7F-\x9F]")
+
+
+def cut(text, size):
+    """Its first bytes."""
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def hostile(card):
     """Every text that a card may have."""
     variant = card["variants"][0]
     variant["files"][0]["name"] = FILE
-    variant.update(title=EVIL[:200], summary=EVIL, quantization=TAGS[:64], changes=[EVIL], tags=[TAGS[:40]])
-    return {**card, "title": EVIL[:200], "summary": EVIL, "description": f"{EVIL}\n\n{EVIL}",
-            "family": TAGS[:64], "tags": [TAGS[:30], "$(x)", "javascript:alert(5)"], "languages": ["<b>"],
-            "license": {"id": "MIT", "name": TAGS[:200], "url": URL},
-            "source": {"url": URL, "author": EVIL[:200], "revision": SHELL,
-                       "base_model": EVIL[:200]},
+    variant.update(title=cut(EVIL, 200), summary=EVIL, quantization=cut(TAGS, 64), changes=[EVIL], tags=[cut(TAGS, 40)])
+    return {**card, "title": cut(EVIL, 200), "summary": EVIL, "description": f"{EVIL}\n\n{EVIL}",
+            "family": cut(TAGS, 64), "tags": [cut(TAGS, 30), "$(x)", "javascript:alert(5)"], "languages": ["<b>"],
+            "license": {"id": "MIT", "name": cut(TAGS, 200), "url": URL},
+            "source": {"url": URL, "author": cut(EVIL, 200), "revision": SHELL,
+                       "base_model": cut(EVIL, 200)},
             "deprecated": {"reason": EVIL, "replacement": "official", "since": "2026-01-01T00:00:00Z"}}
 
 

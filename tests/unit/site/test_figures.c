@@ -126,7 +126,7 @@ static void the_strip_tells_days_apart(void **state)
 	eu.days[SITE_DAYS - 3] = (struct site_day){ 24, 0 };
 	markup_html(&m, &out);
 	chart_uptime(&m, &eu);
-	has(&out, "aria-label=\"eu: up 65.27 % of the last 90 days\"");
+	has(&out, "aria-label=\"eu: up in 65.27 % of the checks of the last 90 days\"");
 	has(&out, "<path class=\"up\" d=\"M356 0h3v24h-3z\"/>");
 	has(&out, "<path class=\"part\" d=\"M352 0h3v24h-3z\"/>");
 	has(&out, "<path class=\"down\" d=\"M348 0h3v24h-3z\"/>");

@@ -55,7 +55,7 @@ static void days_with_failures_are_listed_the_newest_first(void **state)
 		       "<ul><li>2026-11-28: 4 of 24 checks failed</li>"
 		       "<li>2026-11-24: ");
 	built_site_has(&b, MIRRORS, "Earlier ones are not listed.");
-	built_site_has(&b, MIRRORS, "Up 95.74 % of the last 90 days");
+	built_site_has(&b, MIRRORS, "Up in 95.74 % of the checks of the last 90 days");
 }
 
 static void a_url_that_is_no_link_is_only_shown(void **state)
