@@ -84,6 +84,9 @@ LISTS = {
     "output-mirror-cleanup/$defs/leftover/properties/kind":
         words("cli/mirror/cleanup.c", "kind_name"),
     "output-mirror-cleanup/$defs/leftover/properties/state": None,
+    # test_front_cloudflare_simulated.py
+    "output-mirror-config/properties/changes/items/properties/what": None,
+    "output-mirror-config/properties/changes/items/properties/state": None,
     "output-mirror-list/$defs/mirror/properties/can/items":
         first_words("mirror/record.c", "mirror_can_names"),
     "output-outdated/$defs/model/properties/state":

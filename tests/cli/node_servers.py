@@ -42,10 +42,14 @@ def install(folder=ROOT / "build" / "npm"):
 
 
 def trim(folder):
-    """Removes what no test reads: GitHub's descriptions of its other servers, 380 MB."""
+    """Removes what no test reads: GitHub's descriptions of its other servers, 380 MB, and all but
+    the types of Cloudflare's library."""
     kept = "api.github.com.json"
     for path in (folder / "node_modules/@octokit/openapi/generated").glob("*.json"):
         if path.name != kept:
+            path.unlink()
+    for path in (folder / "node_modules/cloudflare").rglob("*"):
+        if path.is_file() and not path.name.endswith((".d.ts", ".d.mts", "package.json")):
             path.unlink()
 
 

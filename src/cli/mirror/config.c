@@ -1,6 +1,6 @@
 /* config: the configuration of what stands in front of a mirror. */
 #include "cli/mirror/mirror.h"
-#include "front/front.h"
+#include "front/cloudflare.h"
 #include "settings/stats.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -12,6 +12,7 @@
 struct config_opts {
 	const char *mirror, *name;
 	struct opt_list set;
+	bool apply, dry_run;
 };
 
 static const struct opt options[] = {
@@ -22,6 +23,10 @@ static const struct opt options[] = {
 	OPT_OFFERED(OPT_LIST, config_opts, set, 0, "set", "KEY=VALUE",
 		    "requests= connections= limit-rate= listen= cors= servers= log= root=",
 		    "a key of [front.NAME] in ferry.conf, for this run; may be repeated"),
+	OPT_ENTRY(OPT_FLAG, config_opts, apply, 0, "apply", NULL,
+		  "cloudflare: send what differs to the API"),
+	OPT_ENTRY(OPT_FLAG, config_opts, dry_run, 'n', "dry-run", NULL,
+		  "cloudflare: ask the API what differs, and send nothing"),
 	OPT_LAST,
 };
 
@@ -121,43 +126,83 @@ static int nginx_log(const struct conf *c, const char *id, struct made *made, st
 
 /* ---- the commands ---- */
 
-static int make_nginx(const struct conf *c, const struct settings_mirror *m, struct made *made,
-		      struct buf *out, struct err *e)
+/* Prints the text, and puts it into the document. */
+static int print_text(struct cli *cli, json_t *document, const struct buf *text)
 {
+	json_put_string(document, "config", buf_str(text));
+	cli_raw(cli, buf_str(text));
+	return 0;
+}
+
+static int make_nginx(struct cli *cli, const struct conf *c, const struct settings_mirror *m,
+		      struct made *made, json_t *document, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MAX_TEXT);
 	int rc = find_root(m, made, e);
 	if (rc == 0)
 		rc = nginx_log(c, m->id, made, e);
 	made->front.root = made->root;
 	made->front.log = made->log;
-	return rc == 0 ? front_nginx(&made->front, out, e) : rc;
+	if (rc == 0)
+		rc = front_nginx(&made->front, &text, e);
+	return rc == 0 ? print_text(cli, document, &text) : rc;
 }
 
-static int make_haproxy(const struct conf *c, const struct settings_mirror *m, struct made *made,
-			struct buf *out, struct err *e)
+static int make_haproxy(struct cli *cli, const struct conf *c, const struct settings_mirror *m,
+			struct made *made, json_t *document, struct err *e)
 {
+	CLEANUP(buf_release) struct buf text = BUF_INIT(MAX_TEXT);
 	(void)c;
 	(void)m;
 	made->front.log = made->set.log ? made->set.log : "/dev/log";
-	return front_haproxy(&made->front, out, e);
+	int rc = front_haproxy(&made->front, &text, e);
+	return rc == 0 ? print_text(cli, document, &text) : rc;
+}
+
+static int make_cloudflare(struct cli *cli, const struct conf *c, const struct settings_mirror *m,
+			   struct made *made, json_t *document, struct err *e)
+{
+	const struct config_opts *o = cli->opts;
+	const char *account = conf_get(m->section, "account");
+	CLEANUP(json_release) json_t *wanted = NULL;
+	if (!made->set.account && account)
+		made->set.account = mem_strdup(account);
+	int rc = front_cloudflare(&made->front, &wanted, e);
+	if (rc < 0)
+		return rc;
+	return o->apply || o->dry_run ? cmd_mirror_cloudflare_apply(cli, c, &made->set, wanted,
+								    o->dry_run, document, e)
+				      : cmd_mirror_cloudflare_print(cli, wanted, document, e);
 }
 
 static const struct program {
 	const char *name;
-	int (*make)(const struct conf *c, const struct settings_mirror *m, struct made *made,
-		    struct buf *out, struct err *e);
+	int (*make)(struct cli *cli, const struct conf *c, const struct settings_mirror *m,
+		    struct made *made, json_t *document, struct err *e);
+	bool applies;
 } programs[] = {
-	{ "nginx", make_nginx },
-	{ "haproxy", make_haproxy },
+	{ "nginx", make_nginx, false },
+	{ "haproxy", make_haproxy, false },
+	{ "cloudflare", make_cloudflare, true },
 };
 
-static const struct program *find_program(const char *name, struct err *e)
+static const struct program *find_program(const struct cli *cli, struct err *e)
 {
-	static const char *const names[] = { "nginx", "haproxy" };
-	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
-		if (strcmp(name, programs[i].name) == 0)
-			return &programs[i];
+	static const char *const names[] = { "nginx", "haproxy", "cloudflare" };
+	const struct config_opts *o = cli->opts;
+	const char *name = cli->operands[0];
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		const struct program *p = &programs[i];
+		if (strcmp(name, p->name) != 0)
+			continue;
+		if (p->applies || (!o->apply && !o->dry_run))
+			return p;
+		err_set(e, ERR_USAGE, "only the configuration of cloudflare can be applied");
+		err_hint(e, "write the text to a file of %s: it begins with how", name);
+		return NULL;
+	}
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(name);
-	err_set(e, ERR_USAGE, "'%.100s' is none of nginx, haproxy", shown);
+	err_set(e, ERR_USAGE, "'%.100s' is none of nginx, haproxy, cloudflare", shown);
 	text_hint_nearest(name, names, ARRAY_LEN(names), NULL, e);
 	return NULL;
 }
@@ -197,8 +242,7 @@ static int config_run(struct cli *cli, struct err *e)
 {
 	CLEANUP(made_release) struct made made = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	CLEANUP(buf_release) struct buf text = BUF_INIT(MAX_TEXT);
-	const struct program *program = find_program(cli->operands[0], e);
+	const struct program *program = find_program(cli, e);
 	const struct settings_mirror *m = NULL;
 	const struct conf *c;
 	if (!program)
@@ -206,14 +250,13 @@ static int config_run(struct cli *cli, struct err *e)
 	int rc = cli_conf(cli, &c, e);
 	if (rc == 0)
 		rc = prepare(cli, c, &made, &m, e);
-	if (rc == 0)
-		rc = program->make(c, m, &made, &text, e);
 	if (rc < 0)
 		return rc;
 	json_put_string(document, "mirror", m->id);
 	json_put_string(document, "front", program->name);
-	json_put_string(document, "config", buf_str(&text));
-	cli_raw(cli, buf_str(&text));
+	rc = program->make(cli, c, m, &made, document, e);
+	if (rc < 0 && !json_object_get(document, "changes"))
+		return rc;
 	return cli_result(cli, document, e);
 }
 
@@ -221,12 +264,13 @@ const struct command cmd_mirror_config = {
 	.name = "config",
 	.asked = true,
 	.summary = "print the configuration of what stands in front of a mirror",
-	.synopsis = (const char *const[]){ "nginx|haproxy", NULL },
+	.synopsis = (const char *const[]){ "nginx|haproxy|cloudflare", NULL },
 	.description =
 		"Prints a complete configuration for the web server or load balancer that readers "
 		"of a mirror talk to: TLS, caching, ranges, CORS, limits for each client, and a "
 		"log that `ferry stats` reads. Host, port and path are those of the mirror's url; "
-		"the rest is set in [front.NAME] of ferry.conf.",
+		"the rest is set in [front.NAME] of ferry.conf. For Cloudflare, it prints rules, a "
+		"Logpush job and a worker as its API takes them; --apply sends what differs.",
 	.opts = options,
 	.opts_size = sizeof(struct config_opts),
 	.min_operands = 1,

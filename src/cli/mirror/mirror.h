@@ -43,6 +43,16 @@ WARN_UNUSED int cmd_mirror_look(struct cli *cli, struct mirrors_entry *p, enum c
 				json_t *o, struct cmd_mirror_worst *worst, struct err *e);
 void cmd_mirror_print_findings(struct cli *cli, const json_t *mirrors, bool dry_run);
 
+/* What Cloudflare's API is given (front/cloudflare.h): prints it. */
+struct settings_front;
+WARN_UNUSED int cmd_mirror_cloudflare_print(struct cli *cli, const json_t *wanted, json_t *document,
+					    struct err *e);
+/* Sends what differs, or with dry_run only tells. The document gets "changes", also if it fails
+ * half-way. */
+WARN_UNUSED int cmd_mirror_cloudflare_apply(struct cli *cli, const struct conf *c,
+					    const struct settings_front *set, const json_t *wanted,
+					    bool dry_run, json_t *document, struct err *e);
+
 /* The errors of mirrors, each with its hint. */
 void cmd_mirror_print_errors(struct cli *cli, const json_t *mirrors);
 

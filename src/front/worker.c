@@ -1,0 +1,35 @@
+#include "front/cloudflare.h"
+
+/* A data point for each download or part of one. Whatever happens to it, the reader gets the
+ * answer. An index has at most 96 bytes:
+ * https://developers.cloudflare.com/analytics/analytics-engine/limits/ */
+const char front_worker[] =
+	"// Made by `ferry mirror config cloudflare`.\n"
+	"const DIGEST = /^[0-9a-f]{64}\\./;\n"
+	"\n"
+	"function count(request, response, env) {\n"
+	"  const path = new URL(request.url).pathname;\n"
+	"  const served = response.status === 200 || response.status === 206;\n"
+	"  if (request.method !== \"GET\" || !served || !path.endsWith(\".gguf\")) return;\n"
+	"  const file = path.slice(path.lastIndexOf(\"/\") + 1).replace(DIGEST, \"\");\n"
+	"  const place = request.cf ?? {};\n"
+	"  env.DOWNLOADS.writeDataPoint({\n"
+	"    indexes: [file.slice(-96)],\n"
+	"    blobs: [path.slice(-1024), String(response.status), place.country ?? \"\",\n"
+	"            place.colo ?? \"\"],\n"
+	"    doubles: [Number(response.headers.get(\"Content-Length\")) || 0],\n"
+	"  });\n"
+	"}\n"
+	"\n"
+	"export default {\n"
+	"  async fetch(request, env, ctx) {\n"
+	"    ctx.passThroughOnException();\n"
+	"    const response = await fetch(request);\n"
+	"    try {\n"
+	"      count(request, response, env);\n"
+	"    } catch (error) {\n"
+	"      console.error(\"not counted:\", error);\n"
+	"    }\n"
+	"    return response;\n"
+	"  },\n"
+	"};\n";
