@@ -16,7 +16,9 @@
  * yet): assets/<name>.<16 hex digits>.<ext> · models/<id>/index.html · page/<n>/index.html,
  * by/<what>/index.html, by/<what>/<value>/index.html and page_<n>/ in these (lists) ·
  * mirrors/index.html · statistics/index.html · models.json · feed.xml · robots.txt · sitemap.xml ·
- * 404.html · index.html.
+ * 404.html · index.html. There are statistics only if the site has some, and a feed and a site map
+ * only if it has a URL. sitemap.xml of very many models is an index of sitemap-<n>.xml, which are
+ * made before it.
  */
 #ifndef FERRY_SITE_SITE_H
 #define FERRY_SITE_SITE_H
