@@ -75,6 +75,7 @@ BRIEF = {
     ],
     TRACKING: [
         Line("count the downloads at the CDN", "ferry stats import", "counts_by_model"),
+        Line("a worker that counts them", "ferry mirror config cloudflare --apply", "has_a_worker"),
         Line("request metrics of S3", "ferry stats counters", "reads_what_aws_counts"),
     ],
     DASHBOARD: [
@@ -84,7 +85,9 @@ BRIEF = {
     ],
     SECURITY: [
         Line("access logs of S3", "ferry stats import", "reads_logs_of_s3"),
-        Line("access logs of Cloudflare", "ferry stats import", "shows_countries"),
+        Line("limit requests at Cloudflare", "ferry mirror config cloudflare --apply", "limits_at_cloudflare"),
+        Line("have Cloudflare push its logs", "ferry mirror config cloudflare --apply", "has_logpush"),
+        Line("read these logs", "ferry stats import", "shows_countries"),
     ],
     BEFORE: [
         Line("all models are on the primary", "ferry push --preflight", "has_all_on_the_primary"),

@@ -180,6 +180,35 @@ def needs_no_other_service(w):
     assert "ferry_downloads_total" in w.metrics("stats").read_text()
 
 
+# -- Cloudflare ----------------------------------------------------------------------------------------
+
+
+@check
+def limits_at_cloudflare(w):
+    """And the rules of others are still there."""
+    rules = w.once("cloudflare").rules("http_ratelimit")
+    [own] = [r for r in rules if "ratelimit" in r]
+    assert own["action"] == "block" and own["ratelimit"]["requests_per_period"] > 0
+    assert '"/models/' in own["expression"] and '"cdn.aibrother.app"' in own["expression"]
+    assert len(rules) == 3
+
+
+@check
+def has_logpush(w):
+    [job] = w.once("cloudflare").jobs
+    fields = set(job["output_options"]["field_names"])
+    assert job["dataset"] == "http_requests" and job["enabled"]
+    assert fields >= {"ClientRequestPath", "EdgeResponseStatus", "EdgeResponseBodyBytes", "ClientCountry"}
+
+
+@check
+def has_a_worker(w):
+    api = w.once("cloudflare")
+    [(metadata, script)] = api.scripts.values()
+    assert "writeDataPoint" in script and metadata["bindings"][0]["dataset"] == "downloads"
+    assert [r["pattern"] for r in api.routes] == ["cdn.aibrother.app/models/targets/*"]
+
+
 # -- limits --------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
 """Where test_brief.py does its work: a publisher with mirrors of every kind that the brief names, the
-readers, and what watches them. Real: nginx, radosgw, git, Prometheus. SIMULATED: R2's rules, GitHub,
-AWS's set-up of buckets and its CloudWatch, llama.cpp's tools, and the runner of workflows.
+readers, and what watches them. Real: nginx, radosgw, git, Prometheus. SIMULATED: R2's rules, Cloudflare's
+API, GitHub, AWS's set-up of buckets and its CloudWatch, llama.cpp's tools, and the runner of workflows.
 
     cdn       kind r2, the primary; readers come through an nginx, as through Cloudflare's CDN
     s3-us     kind s3, in us-east-1; readers come to the bucket
@@ -21,6 +21,7 @@ import subprocess
 import urllib.request
 
 import git_servers
+from cloudflare_simulated import ACCOUNT, ZONE, Cloudflare
 from conftest import BIN, ROOT, Ferry
 from fronts import FrontNginx
 from prometheus_servers import Exporter, Prometheus
@@ -237,6 +238,23 @@ logs = cdn={self.log.parent} cdn={self.logpush} s3-us=s3:
     def show_git(self):
         """As raw.githubusercontent.com does after a while."""
         self.git.check_out(self.work / "raw")
+
+    def cloudflare(self):
+        """Its SIMULATED API, after what stands in front of the CDN was sent to it, twice."""
+        api = self.stack.enter_context(Cloudflare())
+        api.add_others("http_ratelimit")
+        conf, destination = self.work / "cloudflare.conf", self.work / "destination"
+        destination.write_text("r2://logs/{DATE}?account-id=a&access-key-id=b&secret-access-key=c")
+        destination.chmod(0o600)
+        conf.write_text(
+            mirror("cdn", kind="r2", bucket="models", url="https://cdn.aibrother.app/models")
+            + f"[front]\napi = {api.url}\nzone = {ZONE}\naccount = {ACCOUNT}\n"
+            f"analytics = downloads\nlog-destination-file = {destination}\n")
+        for state in ("added", "same"):
+            found = self.ferry("mirror", "config", "cloudflare", "--apply", "--json", "--config", conf,
+                               env={"CLOUDFLARE_API_TOKEN": api.token}).json
+            assert {change["state"] for change in found["changes"]} == {state}
+        return api
 
     def region_of(self, name):
         return self.eu if name == "s3-eu" else self.us
