@@ -35,7 +35,7 @@ static const struct cli_entry entries[] = {
 	{ "mirror", "add, list, probe, set up and clean mirrors", "Publish models" },
 	{ "health", "check whether readers get what is signed, and keep a history", "Operate" },
 	{ "stats", "count downloads from access logs", "Operate" },
-	{ "doctor", "check that everything is ready, and say what to do where not", "Operate" },
+	{ "doctor", "check that everything is ready, and say what to do if not", "Operate" },
 	{ "site", "make a web site of the repository, for people", "Operate" },
 	{ "cost", "estimate what the mirrors cost in a month", "Operate" },
 	{ NULL, NULL, NULL },

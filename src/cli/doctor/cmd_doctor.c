@@ -433,7 +433,7 @@ static int run(struct cli *cli, struct err *e)
 const struct command cmd_doctor = {
 	.name = "doctor",
 	.asked = true,
-	.summary = "check that everything is ready, and say what to do where not",
+	.summary = "check that everything is ready, and say what to do if not",
 	.synopsis = (const char *const[]){ "[CHECK…]", NULL },
 	.description =
 		"Goes through a list of checks and prints for each whether it passed, failed or "
