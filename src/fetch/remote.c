@@ -264,8 +264,9 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		.read_places = remote_read_places,
 		.places_ctx = r,
 	};
-	r->sources.pauses = options->offline ? NULL : pauses_dir();
-	r->sources.history = options->offline ? NULL : history_dir();
+	bool keeps = !options->offline && !options->keeps_nothing;
+	r->sources.pauses = keeps ? pauses_dir() : NULL;
+	r->sources.history = keeps ? history_dir() : NULL;
 	r->sources.deadline_ms = fetch->timestamp_deadline_ms;
 	endpoints_init(&r->endpoints, &r->sources);
 	r->hurry = r->endpoints.keep_end = options->hurry;

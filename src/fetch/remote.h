@@ -25,6 +25,7 @@ struct remote_options {
 	bool hurry;            /* what is wanted is probably in the store: the whole refresh, and
 				  each small object after it, has a deadline */
 	bool strict;           /* metadata that cannot be refreshed is an error */
+	bool keeps_nothing;    /* what is learned of the mirrors is not kept for later runs */
 	const char *only_from; /* a base URL: nothing else is asked. NULL: the settings' endpoints
 				  and the catalog's mirrors */
 	const struct opt_list *only, *without; /* ids of mirrors: source_list_select(); NULL: all */

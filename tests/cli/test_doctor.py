@@ -23,6 +23,7 @@ def verdicts(result):
 @pytest.fixture
 def doctor(publisher):      # noqa: F811
     """Runs `ferry doctor`; mirrors a, b and c show the release."""
+    publisher("catalog", "sign", "-q")      # the mirrors are in another folder now
     publisher("push", "-q")
 
     def run(*args, **options):
@@ -34,7 +35,7 @@ def doctor(publisher):      # noqa: F811
 def test_what_is_ready_passes(doctor):
     result = doctor("--json", "settings", "catalog", "expiry", "primary", "mirrors", "servers")
     assert set(verdicts(result).values()) == {"pass"}
-    assert checks(result)["primary"]["text"] == "a has all 13 files of release 2"
+    assert checks(result)["primary"]["text"] == "a has all 13 files of release 3"
     assert "2 other mirrors are in step" in checks(result)["mirrors"]["text"]
     assert (result.json["passed"], result.json["failed"]) == (6, 0)
 
@@ -58,6 +59,18 @@ def test_a_mirror_that_is_behind_or_gone_fails_and_the_primary_does_not(doctor):
     assert verdicts(result) == {"primary": "pass", "mirrors": "fail"}
     assert {d.split(":")[0] for d in checks(result)["mirrors"]["details"]} == {"b", "c"}
     assert "ferry push --mirror c" in checks(result)["mirrors"]["next"]
+
+
+def test_a_mirror_that_readers_do_not_know_of_is_named(doctor):
+    doctor.publisher.configure(mirror("a"), mirror("b"), mirror("d"))
+    doctor.publisher("push", "-q")
+    result = checks(doctor("--json", "servers", check=1))["servers"]
+    assert result["details"] == ["d: readers do not know of it, or of where it is",
+                                 "c: is signed, but not in ferry.conf"]
+    assert result["next"] == ["ferry catalog sign && ferry push"]
+    for command in result["next"][0].split(" && "):
+        doctor.publisher(*command.split()[1:], "-q")
+    assert verdicts(doctor("--json", "servers")) == {"servers": "pass"}
 
 
 def test_what_expires_soon_fails_before_clients_notice(doctor):

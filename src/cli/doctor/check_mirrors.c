@@ -1,6 +1,7 @@
 /* What the mirrors hold, and how readers get it. */
 #include "cli/doctor/doctor.h"
 
+#include "mirror/kinds.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -130,9 +131,43 @@ static bool judge_server(struct doctor_result *r, const struct health_mirror *m)
 				      f->reason);
 	}
 	CLEANUP(mem_free_ptr) char *id = text_shell_quoted(m->id);
+	if (r->details.count == before && !m->probe.up)
+		doctor_detail(r, "%s: what was asked for is not there", m->id);
 	if (r->details.count > before)
 		doctor_next(r, "ferry health --no-audit --mirror %s", id);
 	return r->details.count > before;
+}
+
+static bool knows(const struct catalog *c, const char *id, const char *url)
+{
+	for (size_t i = 0; i < c->mirror_count; i++)
+		if (strcmp(c->mirrors[i].id, id) == 0 && str_same(c->mirrors[i].url, url))
+			return true;
+	return false;
+}
+
+/* Clients use what is signed. Adds the mirrors that are elsewhere by ferry.conf, or that only one
+ * of both has; the number of them. */
+static size_t compare_with_settings(const struct health_report *h, struct doctor_result *r)
+{
+	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
+	CLEANUP(json_release) json_t *ours = NULL;
+	struct err ignored = ERR_INIT; /* of `settings` */
+	const json_t *one;
+	size_t before = r->details.count, i;
+	if (!h->has_subject ||
+	    settings_mirrors_catalog(&h->settings, kinds, &ours, NULL, &ignored) < 0)
+		return 0;
+	json_array_foreach (ours, i, one)
+		if (!knows(&h->subject.catalog, json_text(one, "id"), json_text(one, "url")))
+			doctor_detail(r, "%s: readers do not know of it, or of where it is",
+				      json_text(one, "id"));
+	for (i = 0; i < h->count; i++)
+		if (h->mirrors[i].origin == HEALTH_FROM_CATALOG)
+			doctor_detail(r, "%s: is signed, but not in ferry.conf", h->mirrors[i].id);
+	if (r->details.count > before)
+		doctor_next(r, "ferry catalog sign && ferry push");
+	return r->details.count - before;
 }
 
 int doctor_check_servers(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
@@ -146,7 +181,10 @@ int doctor_check_servers(struct doctor *d, struct doctor_site *site, struct doct
 	size_t n = site->health.count;
 	for (size_t i = 0; i < n; i++)
 		bad += judge_server(r, &site->health.mirrors[i]);
-	if (bad)
+	size_t unsigned_ = compare_with_settings(&site->health, r);
+	if (!bad && unsigned_)
+		doctor_fail(r, "the signed list of mirrors is not that of ferry.conf");
+	else if (bad)
 		doctor_fail(r, "%zu of %zu mirror%s not served as readers need it", bad, n,
 			    n == 1 ? " is" : "s are");
 	else

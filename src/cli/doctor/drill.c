@@ -68,16 +68,30 @@ static void add_endpoints(struct settings_repository *out, const struct turn *t)
 {
 	const struct doctor_site *s = t->site;
 	const struct doctor_place *p = t->place;
-	bool own = p->entry && p->entry->holds == MIRROR_HOLDS_ALL &&
+	bool own = p->entry && catalog_mirror_has(p->entry, MIRROR_HOLDS_METADATA) &&
 		   settings_repository_reads(p->from);
 	if (own)
 		str_list_add(&out->metadata, p->from);
 	for (size_t i = 0; !own && i < s->place_count; i++) {
 		const struct catalog_mirror *m = s->places[i].entry;
-		if ((!m || m->holds != MIRROR_HOLDS_OBJECTS) &&
+		if ((!m || catalog_mirror_has(m, MIRROR_HOLDS_METADATA)) &&
 		    settings_repository_reads(s->places[i].from))
 			str_list_add(&out->metadata, s->places[i].from);
 	}
+}
+
+/* As client_connect(), but what is learned of the mirrors is not kept for the next fetch. */
+static int open_remote(struct client *c, struct err *e)
+{
+	const struct remote_options options = {
+		.strict = true,
+		.keeps_nothing = true,
+		.only = c->only,
+		.cancel = c->cancel,
+		.kinds = mirror_kinds_client,
+	};
+	c->fetch.access = &c->access;
+	return remotes_open(&c->repositories, &c->fetch, NULL, &c->store, &options, &c->remotes, e);
 }
 
 static int open_client(const struct turn *t, const struct opt_list *only, struct client *c,
@@ -101,7 +115,7 @@ static int open_client(const struct turn *t, const struct opt_list *only, struct
 	if (rc == 0)
 		rc = store_open(home, &c->store, e);
 	c->store.cancel = c->cancel;
-	return rc < 0 ? rc : client_connect(c, one->name, CLIENT_ONLINE, NULL, e);
+	return rc < 0 ? rc : open_remote(c, e);
 }
 
 /* ---- one turn ---- */

@@ -3,6 +3,7 @@
 
 #include "http/url.h"
 #include "mirror/kinds.h"
+#include "publish/tree_places.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -46,7 +47,10 @@ static void add_catalog(struct doctor_site *s, const struct catalog *c)
 		struct doctor_place *p = add(s, c->mirrors[i].id, c->mirrors[i].url);
 		const struct mirror_env env = env_of(s, p);
 		p->entry = &c->mirrors[i];
-		(void)!mirror_open_entry(mirror_kinds_all, &env, p->entry, &p->mirror, &p->error);
+		int rc = mirror_open_entry(mirror_kinds_all, &env, p->entry, &p->mirror, &p->error);
+		/* Of one that is only fetched here, no model files are asked for by their keys. */
+		if (rc == 0 && s->settings->dir)
+			(void)!tree_places_for(&s->tree, p->mirror, &p->error);
 	}
 }
 
