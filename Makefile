@@ -269,8 +269,10 @@ $(BUILD)/arm-kernel: $(ARM_SOURCES) $(wildcard src/hash/sha256_kernel*.h) \
 	$(Q)$(ARM_CC) -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS) -static -ffunction-sections \
 		-Wl,--gc-sections -Isrc -Itests/unit/support $(ARM_SOURCES) -o $@
 
+# WITHOUT='fetch/test_delta …': but not these.
 unit: unit-programs
-	@JOBS=$(JOBS) scripts/run-unit-tests $(LONG_FIRST)
+	@JOBS=$(JOBS) scripts/run-unit-tests \
+		$(filter-out $(WITHOUT:%=$(BUILD)/tests/unit/%),$(LONG_FIRST))
 
 # The client of version 0.1, for the tests of compatibility: once for each checkout.
 old-client:
