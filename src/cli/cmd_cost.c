@@ -255,6 +255,21 @@ static void print_table(struct cli *cli, const struct costs *c)
 	cli_table(cli, rows, columns, ARRAY_LEN(columns));
 }
 
+/* On the first day of the statistics, the days before it have none. */
+static void print_no_readers(struct cli *cli, const struct costs *c)
+{
+	char begin[TIME_TEXT];
+	if (c->begin < c->period.until)
+		cli_prose(cli, 0,
+			  "Readers: not counted, because there are no statistics of that time "
+			  "(`ferry stats import`); --downloads N estimates.");
+	else
+		cli_prose(cli, 0,
+			  "Readers: not counted, because the statistics begin on %s; --month %.7s "
+			  "counts that month.",
+			  date(begin, c->begin), begin);
+}
+
 static void print_basis(struct cli *cli, const json_t *document, const struct costs *c)
 {
 	if (c->basis == COSTS_ESTIMATE)
@@ -266,15 +281,15 @@ static void print_basis(struct cli *cli, const json_t *document, const struct co
 			"Readers: by the statistics of {from} to {to}{begin?, which begin on :}"
 			"{begin}.");
 	else
-		cli_prose(cli, 0,
-			  "Readers: not counted, because there are no statistics of that time "
-			  "(`ferry stats import`); --downloads N estimates.");
+		print_no_readers(cli, c);
 }
 
 static void print_sum(struct cli *cli, const struct costs *c)
 {
 	const struct cost_bill *b = &c->sum;
 	char total[COST_TEXT], storage[COST_TEXT], requests[COST_TEXT], egress[COST_TEXT];
+	if (c->unpriced == c->count)
+		return;
 	cli_prose(cli, 0, "A month costs %s %s: storage %s, requests %s, egress %s.",
 		  cost_rounded(total, b->total), c->settings.currency,
 		  cost_rounded(storage, b->storage),
@@ -324,7 +339,7 @@ static void print_order(struct cli *cli, const json_t *document, const struct co
 static void print_budget(struct cli *cli, const struct costs *c, const struct verdict *v)
 {
 	char budget[COST_TEXT], by[COST_TEXT];
-	if (!v->has_budget)
+	if (!v->has_budget || c->unpriced == c->count)
 		return;
 	bool over = is_over(c, v);
 	uint64_t gap = over ? c->sum.total - v->budget : v->budget - c->sum.total;

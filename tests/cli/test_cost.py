@@ -128,6 +128,9 @@ def test_readers_are_those_of_the_statistics_of_a_month(shop, cost):
     assert (document["basis"], document["from"], document["to"]) == ("statistics", "2026-11-01", "2026-11-30")
     assert (spare["egress_bytes"], spare["read_requests"]) == (2 * size, 2)
     assert document["unknown"] == ["cdn"]
+    # The 30 days before the first day of the statistics have none, and it is said which month has.
+    early = " ".join(shop("cost", at="2026-10-31 12:00:00").out.split())
+    assert "the statistics begin on 2026-10-31; --month 2026-10 counts that month." in early
     assert money(spare["cost"]["reads"]) == Decimal("0.8")
     assert "begin" not in document
     # Statistics that begin within the month are not taken for those of all of it.
@@ -149,6 +152,13 @@ def test_without_statistics_no_database_is_made_and_it_is_said(shop, cost):
     assert not (shop.ferry.home / ".local/state/ferry/ops.db").exists()
     assert "no statistics of that time" in shop("cost").out
     assert "there is no such database" in shop("cost", "--database", "x.db", check=3).err
+
+
+def test_without_a_price_no_amount_is_claimed(shop):
+    shop.configure(mirror("a"), more="[cost]\nbudget = 5\n")
+    told = shop("cost").out
+    assert "Not counted, because no price is known: a." in told
+    assert "A month costs" not in told and "is left" not in told
 
 
 def test_old_versions_are_what_the_bill_has_more_with_them(shop, cost):

@@ -105,6 +105,23 @@ def test_a_mistyped_check_is_an_error_with_the_nearest_name(doctor):
     assert "did you mean 'mirrors'" in doctor("mirors", check=2).err
 
 
+def test_a_check_that_is_not_for_this_machine_is_refused_instead_of_passed(doctor):
+    result = doctor("endpoints", check=2)
+    assert "the check 'endpoints' is for machines that fetch models" in result.err
+    assert "the check 'primary' is for machines that publish models" in doctor.publisher.ferry(
+        "doctor", "settings", "primary", cwd=doctor.publisher.dir.parent, check=2).err
+
+
+def test_before_the_first_signature_only_the_catalog_fails_and_says_what_to_run(publisher):  # noqa: F811
+    shutil.rmtree(publisher.tree)
+    result = publisher("doctor", "--json", check=1)
+    assert [n for n, v in verdicts(result).items() if v == "fail"] == ["catalog"]
+    assert checks(result)["catalog"]["next"] == ["ferry catalog init"]
+    assert checks(result)["mirrors"]["text"] == "needs a catalog that is signed"
+    # Without the check of the catalog, nothing would fail.
+    assert verdicts(publisher("doctor", "--json", "mirrors", check=1)) == {"mirrors": "fail"}
+
+
 def test_people_get_marks_and_commands_within_80_columns(doctor):
     doctor.publisher.on("a", "*.gguf").unlink()
     out = doctor("catalog", "primary", "spare-key", check=1).out
@@ -336,6 +353,15 @@ def test_a_machine_before_and_after_its_first_fetch(user):
     result = user("doctor", "--json", "trust", "store", "owners", "endpoints")
     assert set(verdicts(result).values()) == {"pass"}
     assert "root 1 is trusted" in checks(result)["trust"]["text"]
+    assert {d.split(":")[0] for d in checks(result)["endpoints"]["details"]} == {"a", "b"}
+
+
+def test_a_url_with_a_slash_more_is_no_second_place(user):
+    conf = user.dir / "ferry.conf"
+    url = user.servers["b"].url
+    conf.write_text(conf.read_text().replace(url, url.rstrip("/") + "/"))
+    user("fetch", "-q", "test/tiny")
+    result = user("doctor", "--json", "endpoints")
     assert {d.split(":")[0] for d in checks(result)["endpoints"]["details"]} == {"a", "b"}
 
 

@@ -3,6 +3,7 @@
 
 #include "repository/keys.h"
 #include "tuf/margin.h"
+#include "util/file.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -39,11 +40,23 @@ static void judge_lint(struct doctor_result *r, const struct tree *t, size_t mod
 			      warnings == 1 ? "" : "s");
 }
 
+static void tell_unsigned(struct doctor_result *r, const struct doctor_site *site)
+{
+	CLEANUP(mem_free_ptr) char *root = path_join(site->settings->dir, "metadata/1.root.json");
+	bool begun = file_exists(root);
+	doctor_fail(r, begun ? "nothing has been signed yet" : "there is no repository yet");
+	doctor_next(r, "ferry catalog %s", begun ? "sign" : "init");
+}
+
 int doctor_check_catalog(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
 			 struct err *e)
 {
 	CLEANUP(lint_release) struct lint_findings found = { 0 };
 	CLEANUP(catalog_release) struct catalog catalog = { 0 };
+	if (!facts_was_signed(site)) {
+		tell_unsigned(r, site);
+		return 0;
+	}
 	int rc = facts_tree(site, e);
 	if (rc == 0)
 		rc = repository_catalog(site->settings->dir, &catalog, e);

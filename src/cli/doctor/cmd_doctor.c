@@ -214,6 +214,24 @@ static void add_jobs(struct jobs *j, enum doctor_for whom, struct doctor_site *s
 	}
 }
 
+/* What was named is checked or refused: to check nothing is not to pass. */
+static int check_applies(const struct jobs *j, const char *name, struct err *e)
+{
+	const struct doctor_check *check = NULL;
+	for (size_t i = 0; i < j->count; i++)
+		if (strcmp(j->at[i].check->name, name) == 0)
+			return 0;
+	for (size_t i = 0; i < doctor_check_count && !check; i++)
+		if (strcmp(doctor_checks[i].name, name) == 0)
+			check = &doctor_checks[i];
+	bool publishing = check && (check->whom == DOCTOR_FOR_PUBLISHER ||
+				    check->whom == DOCTOR_FOR_OPERATOR);
+	err_set(e, ERR_USAGE, "the check '%s' is for machines that %s models", name,
+		publishing ? "publish" : "fetch");
+	return err_hint(e, publishing ? "run this in the folder of the publisher's ferry.conf"
+				      : "`ferry repository add` adds a repository to fetch from");
+}
+
 /* In the order in which they are shown. */
 static void find_jobs(struct jobs *j)
 {
@@ -252,11 +270,26 @@ static void take_error(struct job *job, const struct doctor *d, const struct err
 	doctor_next(r, "ferry doctor --deadline 10m %s", job->check->name);
 }
 
+/* The catalog's own check says so, once; unless others were asked for without it. */
+static bool lacks_catalog(const struct jobs *j, const struct job *job)
+{
+	bool told = false;
+	if (job->check->whom != DOCTOR_FOR_PUBLISHER || job->check->run == doctor_check_catalog)
+		return false;
+	for (size_t i = 0; i < j->count; i++)
+		told |= j->at[i].site == job->site && j->at[i].check->run == doctor_check_catalog;
+	return told && !facts_was_signed(job->site);
+}
+
 static void run_job(void *ctx, size_t i)
 {
 	struct jobs *j = ctx;
 	struct job *job = &j->at[i];
 	struct err e = ERR_INIT;
+	if (lacks_catalog(j, job)) {
+		doctor_skip(&job->result, "needs a catalog that is signed");
+		return;
+	}
 	if (job->check->run(j->doctor, job->site, &job->result, &e) < 0)
 		take_error(job, j->doctor, &e);
 }
@@ -418,6 +451,9 @@ static int run(struct cli *cli, struct err *e)
 	if (rc < 0)
 		return rc;
 	find_jobs(&jobs);
+	for (int i = 0; i < cli->count; i++)
+		if ((rc = check_applies(&jobs, cli->operands[i], e)) < 0)
+			return rc;
 	report_wait(cli->report, "the checks");
 	threads_run(THREADS, jobs.count, run_job, &jobs);
 	report_waited(cli->report, "the checks");

@@ -139,6 +139,7 @@ extern const size_t doctor_check_count;
 /* ---- facts.c ---- */
 
 /* Each returns 0, or the error of the one who asked first. */
+bool facts_was_signed(const struct doctor_site *s);
 WARN_UNUSED int facts_tree(struct doctor_site *s, struct err *e);
 WARN_UNUSED int facts_roles(struct doctor_site *s, struct err *e);
 WARN_UNUSED int facts_verify(struct doctor_site *s, struct err *e); /* every mirror, quick */

@@ -5,6 +5,7 @@
 #include "settings/health.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/path.h"
 
 #include <string.h>
 
@@ -24,6 +25,12 @@ int facts_once(struct doctor_fact *f, struct doctor_site *s, facts_find_fn *find
 }
 
 /* ---- the tree ---- */
+
+bool facts_was_signed(const struct doctor_site *s)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(s->settings->dir, RELEASE_TIMESTAMP);
+	return file_exists(path);
+}
 
 static int open_tree(struct doctor_site *s, struct err *e)
 {

@@ -30,11 +30,21 @@ static struct mirror_env env_of(const struct doctor_site *s, const struct doctor
 	};
 }
 
+/* A slash at the end makes no other place. */
+static char *plain_url(const char *text)
+{
+	char *url = url_tidy(text);
+	size_t len = strlen(url);
+	while (len && url[len - 1] == '/')
+		url[--len] = '\0';
+	return url;
+}
+
 static bool has_url(const struct doctor_site *s, const char *url)
 {
-	CLEANUP(mem_free_ptr) char *tidy = url_tidy(url);
+	CLEANUP(mem_free_ptr) char *tidy = plain_url(url);
 	for (size_t i = 0; i < s->place_count; i++) {
-		CLEANUP(mem_free_ptr) char *other = url_tidy(s->places[i].from);
+		CLEANUP(mem_free_ptr) char *other = plain_url(s->places[i].from);
 		if (strcmp(tidy, other) == 0)
 			return true;
 	}

@@ -58,7 +58,10 @@ static int read_intro(const struct settings_site *settings, struct collect *c, s
 	if (!settings->intro)
 		return 0;
 	int rc = file_read_all(settings->intro, &c->intro, e);
-	return rc < 0 ? err_context(e, "intro of [site]") : 0;
+	if (rc == 0)
+		return 0;
+	err_context(e, "intro of [site]");
+	return err_hint(e, "correct intro in [site] of ferry.conf");
 }
 
 /* Of what only operators have: without it, there is still a site. */
