@@ -28,22 +28,11 @@ static void maker_release(struct maker *m)
 
 /* ---- expressions: https://developers.cloudflare.com/ruleset-engine/rules-language/ ---- */
 
-static void add_text(struct buf *out, const char *text)
-{
-	buf_addc(out, '"');
-	for (const char *c = text; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			buf_addc(out, '\\');
-		buf_addc(out, *c);
-	}
-	buf_addc(out, '"');
-}
-
 static char *host_condition(const char *host)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(4 * KIB);
 	buf_adds(&b, "http.host eq ");
-	add_text(&b, host);
+	front_quote(&b, host);
 	return buf_steal(&b);
 }
 
@@ -52,7 +41,7 @@ static void add_path(struct buf *out, const struct maker *m, const char *functio
 {
 	CLEANUP(mem_free_ptr) char *whole = mem_printf("%s%s", m->prefix, path);
 	buf_addf(out, "%s(http.request.uri.path, ", function);
-	add_text(out, whole);
+	front_quote(out, whole);
 	buf_addc(out, ')');
 }
 

@@ -41,3 +41,24 @@ char *front_name(const struct front *f)
 		buf_addf(&b, isalnum((unsigned char)*c) ? "%c" : "_%02x", (unsigned char)*c);
 	return buf_steal(&b);
 }
+
+bool front_has_tls(const struct front *f)
+{
+	return f->set->tls && strcmp(f->url->scheme, "https") == 0;
+}
+
+bool front_has_origins(const struct front *f)
+{
+	return f->set->cors.count && strcmp(f->set->cors.at[0], "*") != 0;
+}
+
+void front_quote(struct buf *out, const char *text)
+{
+	buf_addc(out, '"');
+	for (const char *c = text; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, *c);
+	}
+	buf_addc(out, '"');
+}

@@ -49,6 +49,12 @@ WARN_UNUSED int front_prefix(const struct front *f, char **out, struct err *e);
 /* The id of the mirror where only letters, digits and '_' may stand, different for every id. The
  * caller frees it. */
 char *front_name(const struct front *f);
+/* Is TLS ended by the server that is configured? */
+bool front_has_tls(const struct front *f);
+/* Only certain origins may read it, not "*". */
+bool front_has_origins(const struct front *f);
+/* Adds the text in double quotes, with a backslash before each quote and backslash in it. */
+void front_quote(struct buf *out, const char *text);
 
 /* Complete, for the http block. https://nginx.org/en/docs/ */
 WARN_UNUSED int front_nginx(const struct front *f, struct buf *out, struct err *e);

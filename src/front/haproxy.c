@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#define IMMUTABLE_SUFFIX "-m reg ^/metadata/[0-9]+\\.[A-Za-z0-9._-]+\\.json$"
-/* What is cached, and for whom, is what nginx.c says. */
+/* Metadata named by their version, as in nginx.c. */
+#define VERSIONED "-m reg ^/metadata/[0-9]+\\.[A-Za-z0-9._-]+\\.json$"
 
 /* A word in strong quotes, in which only the quote itself means something. */
 static void quote(struct buf *out, const char *text)
@@ -17,11 +17,6 @@ static void quote(struct buf *out, const char *text)
 		else
 			buf_addc(out, *c);
 	buf_addc(out, '\'');
-}
-
-static bool has_origins(const struct front *f)
-{
-	return f->set->cors.count && strcmp(f->set->cors.at[0], "*") != 0;
 }
 
 static void add_head(const struct front *f, struct buf *out)
@@ -40,7 +35,7 @@ static void add_head(const struct front *f, struct buf *out)
 static void add_bind(const struct front *f, struct buf *out)
 {
 	const struct settings_front *s = f->set;
-	bool tls = s->tls && strcmp(f->url->scheme, "https") == 0;
+	bool tls = front_has_tls(f);
 	CLEANUP(mem_free_ptr) char *usual = mem_printf("/etc/haproxy/certs/%s.pem", f->url->host);
 	for (size_t i = 0; i < MAX(s->listen.count, 1); i++) {
 		buf_adds(out, "    bind ");
@@ -106,7 +101,7 @@ static void add_limits(const struct front *f, const char *name, struct buf *out)
 			 (unsigned long long)s->connections);
 	buf_adds(out, "    http-request return status 429 content-type text/plain "
 		      "string 'too many requests' hdr Retry-After 1 hdr Cache-Control no-store");
-	if (s->cors.count && !has_origins(f))
+	if (s->cors.count && !front_has_origins(f))
 		buf_adds(out, " hdr Access-Control-Allow-Origin * "
 			      "hdr Access-Control-Expose-Headers Retry-After");
 	buf_adds(out, " if too_much\n");
@@ -117,7 +112,7 @@ static void add_preflight(const struct front *f, struct buf *out)
 	const struct str_list *cors = &f->set->cors;
 	if (!cors->count)
 		return;
-	if (has_origins(f)) {
+	if (front_has_origins(f)) {
 		buf_adds(out, "    acl origin_ok req.hdr(Origin) -m str");
 		for (size_t i = 0; i < cors->count; i++)
 			buf_addf(out, " %s", cors->at[i]);
@@ -129,7 +124,8 @@ static void add_preflight(const struct front *f, struct buf *out)
 		 "hdr Vary Origin hdr Access-Control-Allow-Methods 'GET, HEAD' "
 		 "hdr Access-Control-Allow-Headers '" FRONT_ASKED "' "
 		 "hdr Access-Control-Max-Age 86400 if METH_OPTIONS%s\n",
-		 has_origins(f) ? "'%[var(txn.origin)]'" : "*", has_origins(f) ? " origin_ok" : "");
+		 front_has_origins(f) ? "'%[var(txn.origin)]'" : "*",
+		 front_has_origins(f) ? " origin_ok" : "");
 }
 
 /* The path is compared as it was sent and as a server decodes it. */
@@ -149,7 +145,7 @@ static void add_paths(const char *prefix, struct buf *out)
 		 "    http-request set-var(txn.cache) str(" FRONT_FRESH ")\n"
 		 "    http-request set-var(txn.cache) 'str(\"" FRONT_IMMUTABLE "\")' "
 		 "if { path_beg /targets/ /site/assets/ } or "
-		 "{ path " IMMUTABLE_SUFFIX " }\n"
+		 "{ path " VERSIONED " }\n"
 		 "    http-request set-var(txn.cache) str(" FRONT_NEVER ") "
 		 "if { path_beg /ferry-probe/ }\n"
 		 "    http-request set-var(txn.page) bool(true) if { path_beg /site/ }\n");
@@ -168,7 +164,7 @@ static void add_headers(const struct front *f, struct buf *out)
 		      "if { var(txn.page) -m bool }\n"
 		      "    http-response set-header X-Frame-Options DENY "
 		      "if { var(txn.page) -m bool }\n");
-	if (has_origins(f))
+	if (front_has_origins(f))
 		buf_adds(out, "    http-response set-header Access-Control-Allow-Origin "
 			      "%[var(txn.origin)] if { var(txn.origin) -m found }\n"
 			      "    http-response set-header Vary Origin\n");

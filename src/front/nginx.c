@@ -18,28 +18,6 @@ static void writer_release(struct writer *w)
 	free(w->prefix);
 }
 
-/* A parameter in quotes. There is no '$' in it. */
-static void quote(struct buf *out, const char *text)
-{
-	buf_addc(out, '"');
-	for (const char *c = text; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			buf_addc(out, '\\');
-		buf_addc(out, *c);
-	}
-	buf_addc(out, '"');
-}
-
-static bool uses_tls(const struct front *f)
-{
-	return f->set->tls && strcmp(f->url->scheme, "https") == 0;
-}
-
-static bool has_origins(const struct front *f)
-{
-	return f->set->cors.count && strcmp(f->set->cors.at[0], "*") != 0;
-}
-
 /* ---- in front of the server ---- */
 
 static void add_head(struct writer *w)
@@ -96,12 +74,12 @@ static void add_zones(struct writer *w)
 
 static void add_origins(struct writer *w)
 {
-	if (!has_origins(w->f))
+	if (!front_has_origins(w->f))
 		return;
 	buf_addf(w->out, "map $http_origin $%s_origin {\n    default \"\";\n", w->name);
 	for (size_t i = 0; i < w->f->set->cors.count; i++) {
 		buf_adds(w->out, "    ");
-		quote(w->out, w->f->set->cors.at[i]);
+		front_quote(w->out, w->f->set->cors.at[i]);
 		buf_adds(w->out, " $http_origin;\n");
 	}
 	buf_adds(w->out, "}\n\n");
@@ -110,7 +88,7 @@ static void add_origins(struct writer *w)
 /* Readers whose URL has http: are told where to go; certificates are renewed over it. */
 static void add_redirect(struct writer *w)
 {
-	if (!uses_tls(w->f) || w->f->set->listen.count)
+	if (!front_has_tls(w->f) || w->f->set->listen.count)
 		return;
 	buf_addf(w->out,
 		 "server {\n"
@@ -128,7 +106,7 @@ static void add_redirect(struct writer *w)
 static void add_listen(struct writer *w)
 {
 	const struct settings_front *s = w->f->set;
-	const char *tls = uses_tls(w->f) ? " ssl http2" : "";
+	const char *tls = front_has_tls(w->f) ? " ssl http2" : "";
 	for (size_t i = 0; i < s->listen.count; i++)
 		buf_addf(w->out, "    listen %s%s;\n", s->listen.at[i], tls);
 	if (!s->listen.count)
@@ -144,12 +122,12 @@ static void add_certificate(struct writer *w)
 	char *folder = mem_printf("/etc/letsencrypt/live/%s", w->f->url->host);
 	CLEANUP(mem_free_ptr) char *certificate = mem_printf("%s/fullchain.pem", folder);
 	CLEANUP(mem_free_ptr) char *key = mem_printf("%s/privkey.pem", folder);
-	if (!uses_tls(w->f))
+	if (!front_has_tls(w->f))
 		return;
 	buf_adds(w->out, "    ssl_certificate ");
-	quote(w->out, s->certificate ? s->certificate : certificate);
+	front_quote(w->out, s->certificate ? s->certificate : certificate);
 	buf_adds(w->out, ";\n    ssl_certificate_key ");
-	quote(w->out, s->key ? s->key : key);
+	front_quote(w->out, s->key ? s->key : key);
 	buf_adds(w->out, ";\n"
 			 "    ssl_protocols TLSv1.2 TLSv1.3;\n"
 			 "    ssl_session_cache shared:ferry_tls:2m;\n"
@@ -220,7 +198,7 @@ static void add_cors(struct writer *w)
 {
 	if (!w->f->set->cors.count)
 		return;
-	if (has_origins(w->f))
+	if (front_has_origins(w->f))
 		buf_addf(w->out,
 			 "        add_header Access-Control-Allow-Origin $%s_origin always;\n"
 			 "        add_header Vary Origin always;\n",
@@ -365,10 +343,11 @@ static void add_server(struct writer *w)
 	buf_adds(w->out, "server {\n");
 	add_listen(w);
 	add_certificate(w);
+	/* Settings have refused a '$', which no quotes can hold. */
 	buf_adds(w->out, "    root ");
-	quote(w->out, w->f->root);
+	front_quote(w->out, w->f->root);
 	buf_adds(w->out, ";\n    access_log ");
-	quote(w->out, w->f->log);
+	front_quote(w->out, w->f->log);
 	buf_addf(w->out, " %s;\n", w->name);
 	add_proxies(w);
 	add_limits(w);
@@ -377,7 +356,7 @@ static void add_server(struct writer *w)
 	add_errors(w);
 	add_objects(w);
 	add_pages(w);
-	buf_adds(w->out, "\n    # Everything else is nobody's business.\n"
+	buf_adds(w->out, "\n    # Nothing else is served.\n"
 			 "    location / { return 404; }\n}\n");
 }
 

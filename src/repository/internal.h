@@ -11,9 +11,7 @@ struct repository {
 	const struct cancel *cancel;
 };
 
-/* "dir/name" → "dir/<hex>.name", the name of a target's object. Caller frees. */
-char *repository_object_name(const char *target_path, const struct digest *sha256);
-/* TREE/targets/… of it; caller frees. */
+/* TREE/targets/… of a target's object; caller frees. */
 char *repository_object_path(const char *dir, const char *target_path, const struct digest *sha256);
 /* TREE/cards/MODEL.card.json; caller frees. */
 char *repository_card_path(const char *dir, const char *model);

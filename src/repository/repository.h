@@ -220,4 +220,7 @@ WARN_UNUSED int repository_lint(const char *dir, const json_t *mirrors, struct r
 				const struct cancel *cancel, struct lint_findings *f,
 				struct err *e);
 
+/* "dir/name" → "dir/<hex>.name", the name of a target's object. Caller frees. */
+char *repository_object_name(const char *target_path, const struct digest *sha256);
+
 #endif

@@ -259,7 +259,7 @@ static void put_entry(struct feed *f, const struct event *at, size_t count)
 static void put_head(struct feed *f, const char *updated)
 {
 	struct markup *m = &f->m;
-	const char *title = f->s->title ? f->s->title : f->s->name;
+	const char *title = page_site_title(f->s);
 	markup_element(m, "title", NULL, title);
 	put_id(f, "feed", NULL, NULL);
 	put_link(f, "self", ATOM_PATH);

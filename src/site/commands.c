@@ -1,5 +1,6 @@
 #include "site/commands.h"
 
+#include "repository/repository.h"
 #include "settings/join.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -61,9 +62,9 @@ static void add_fingerprint(struct page *p, const struct digest *root)
 {
 	CLEANUP(mem_free_ptr) char *groups = join_fingerprint(root, "\n");
 	markup_element(&p->m, "p", NULL,
-		       "It shows this fingerprint of the first root (SHA-256). Compare it with "
-		       "what "
-		       "the publisher says over another channel than this site.");
+		       "It shows this fingerprint of the first root (SHA-256). Compare it with the "
+		       "one "
+		       "that the publisher gives you over another channel.");
 	markup_open(&p->m, "pre");
 	markup_element(&p->m, "code", "digest", groups);
 	markup_close(&p->m, "pre");
@@ -133,17 +134,19 @@ static const char *download_base(const struct catalog *c)
 	return NULL;
 }
 
+char *commands_key(const struct card_file *f)
+{
+	CLEANUP(mem_free_ptr) char *name = repository_object_name(f->path, &f->sha256);
+	return mem_printf("targets/%s", name);
+}
+
 /* "https://…/targets/models/phi-2/<sha256>.phi-2.gguf" */
 char *commands_url(const struct catalog *c, const struct card_file *f)
 {
-	char hex[DIGEST_HEX];
 	const char *base = download_base(c);
 	if (!base)
 		return NULL;
-	CLEANUP(mem_free_ptr) char *folder = path_dir(f->path);
-	CLEANUP(mem_free_ptr)
-	char *key = mem_printf("targets/%s/%s.%s", folder, digest_hex(hex, &f->sha256),
-			       path_base(f->path));
+	CLEANUP(mem_free_ptr) char *key = commands_key(f);
 	CLEANUP(mem_free_ptr) char *encoded = path_percent_encode(key, "/");
 	return mem_printf("%s%s%s", base, str_ends(base, "/") ? "" : "/", encoded);
 }

@@ -64,12 +64,12 @@ static void add_sizes(struct pairs *out, const struct card *c)
 {
 	bool has[ARRAY_LEN(classes)] = { 0 };
 	for (size_t i = 0; i < c->variant_count; i++) {
-		size_t class = 0;
-		while (c->variants[i].size > classes[class].most)
-			class ++;
-		if (!has[class])
-			add(out, classes[class].text, c);
-		has[class] = true;
+		size_t k = 0;
+		while (c->variants[i].size > classes[k].most)
+			k++;
+		if (!has[k])
+			add(out, classes[k].text, c);
+		has[k] = true;
 	}
 }
 
@@ -77,7 +77,7 @@ static const struct {
 	const char *name, *title, *plural;
 	void (*add)(struct pairs *out, const struct card *c);
 	bool has_letter;
-} kinds[FACETS_KINDS] = {
+} table[FACETS_COUNT] = {
 	[FACETS_FAMILY] = { "family", "Family", "Families", add_family, false },
 	[FACETS_LICENSE] = { "license", "License", "Licenses", add_license, false },
 	[FACETS_SIZE] = { "size", "Size", "Sizes", add_sizes, true },
@@ -124,18 +124,18 @@ static bool is_shared(const struct str_list *sorted, const char *slug)
 }
 
 /* The digest tells values apart that look the same as a slug. */
-static char *folder_of(const char *kind, const char *text, const char *slug, bool is_unique)
+static char *folder_of(const char *facet, const char *text, const char *slug, bool is_unique)
 {
 	struct digest d;
 	char hex[DIGEST_HEX];
 	if (is_unique && *slug && strlen(text) <= SLUG_MAX && !ends_with_mark(slug))
-		return mem_printf("by/%s/%s", kind, slug);
+		return mem_printf("by/%s/%s", facet, slug);
 	sha256_of(text, strlen(text), &d);
-	return mem_printf("by/%s/%s%s%.*s", kind, slug, *slug ? "-" : "v-", MARK,
+	return mem_printf("by/%s/%s%s%.*s", facet, slug, *slug ? "-" : "v-", MARK,
 			  digest_hex(hex, &d));
 }
 
-static void set_folders(struct facets_kind *k)
+static void set_folders(struct facet *k)
 {
 	CLEANUP(str_list_release) struct str_list slugs = { 0 }, sorted = { 0 };
 	for (size_t i = 0; i < k->count; i++) {
@@ -158,7 +158,7 @@ static int compare_pairs(const void *a, const void *b)
 	return order ? order : x->model < y->model ? -1 : x->model > y->model;
 }
 
-static void clear(struct facets_kind *k)
+static void clear(struct facet *k)
 {
 	for (size_t i = 0; i < k->count; i++) {
 		free(k->values[i].text);
@@ -171,7 +171,7 @@ static void clear(struct facets_kind *k)
 	k->count = 0;
 }
 
-static void group(struct facets_kind *k, const struct pairs *pairs, bool has_letter)
+static void group(struct facet *k, const struct pairs *pairs, bool has_letter)
 {
 	size_t cap = 0;
 	k->models = mem_alloc((pairs->count + 1) * sizeof *k->models);
@@ -179,7 +179,7 @@ static void group(struct facets_kind *k, const struct pairs *pairs, bool has_let
 		k->models[i] = pairs->at[i].model;
 		if (!i || strcmp(pairs->at[i].text, pairs->at[i - 1].text) != 0) {
 			k->values = mem_grow(k->values, k->count, &cap, sizeof *k->values);
-			k->values[k->count++] = (struct facets_value){
+			k->values[k->count++] = (struct facet_value){
 				.text = mem_strdup(pairs->at[i].text + has_letter),
 				.first = i,
 			};
@@ -188,17 +188,17 @@ static void group(struct facets_kind *k, const struct pairs *pairs, bool has_let
 	}
 }
 
-static void make_kind(const struct catalog *c, size_t kind, struct facets_kind *k)
+static void make_facet(const struct catalog *c, size_t which, struct facet *k)
 {
 	struct pairs pairs = { 0 };
-	*k = (struct facets_kind){ .name = kinds[kind].name,
-				   .title = kinds[kind].title,
-				   .plural = kinds[kind].plural };
+	*k = (struct facet){ .name = table[which].name,
+			     .title = table[which].title,
+			     .plural = table[which].plural };
 	for (size_t i = 0; i < c->model_count; i++)
-		kinds[kind].add(&pairs, &c->models[i]);
+		table[which].add(&pairs, &c->models[i]);
 	if (pairs.count)
 		qsort(pairs.at, pairs.count, sizeof *pairs.at, compare_pairs);
-	group(k, &pairs, kinds[kind].has_letter);
+	group(k, &pairs, table[which].has_letter);
 	if (k->count == 1 && pairs.count == c->model_count)
 		clear(k);
 	set_folders(k);
@@ -207,16 +207,16 @@ static void make_kind(const struct catalog *c, size_t kind, struct facets_kind *
 
 void facets_make(const struct catalog *c, struct facets *out)
 {
-	for (size_t i = 0; i < FACETS_KINDS; i++)
-		make_kind(c, i, &out->kinds[i]);
+	for (size_t i = 0; i < FACETS_COUNT; i++)
+		make_facet(c, i, &out->at[i]);
 }
 
 static int compare_text(const void *text, const void *value)
 {
-	return strcmp(text, ((const struct facets_value *)value)->text);
+	return strcmp(text, ((const struct facet_value *)value)->text);
 }
 
-const struct facets_value *facets_find(const struct facets_kind *k, const char *text)
+const struct facet_value *facets_find(const struct facet *k, const char *text)
 {
 	return k->count ? bsearch(text, k->values, k->count, sizeof *k->values, compare_text)
 			: NULL;
@@ -224,6 +224,6 @@ const struct facets_value *facets_find(const struct facets_kind *k, const char *
 
 void facets_release(struct facets *f)
 {
-	for (size_t i = 0; i < FACETS_KINDS; i++)
-		clear(&f->kinds[i]);
+	for (size_t i = 0; i < FACETS_COUNT; i++)
+		clear(&f->at[i]);
 }

@@ -4,6 +4,7 @@
 #include "util/mem.h"
 #include "util/text.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define SUMMARY_MAX 200
@@ -185,7 +186,7 @@ int lists_pages(const struct site_build *b, struct err *e)
 
 /* ---- facets ---- */
 
-static void add_value(struct page *p, const struct facets_value *v)
+static void add_value(struct page *p, const struct facet_value *v)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/index.html", v->folder);
 	CLEANUP(mem_free_ptr) char *text = page_cut(v->text, WORD_MAX);
@@ -201,8 +202,8 @@ static void add_value(struct page *p, const struct facets_value *v)
 	markup_close(&p->m, "li");
 }
 
-static int values_page(const struct site_build *b, const struct facets_kind *k,
-		       const struct paged *l, size_t page, struct err *e)
+static int values_page(const struct site_build *b, const struct facet *k, const struct paged *l,
+		       size_t page, struct err *e)
 {
 	CLEANUP(page_release) struct page p;
 	CLEANUP(mem_free_ptr) char *path = path_of(l, page);
@@ -219,8 +220,8 @@ static int values_page(const struct site_build *b, const struct facets_kind *k,
 	return page_close(&p, e);
 }
 
-static int value_page(const struct site_build *b, const struct facets_kind *k,
-		      const struct facets_value *v, const struct paged *l, size_t page,
+static int value_page(const struct site_build *b, const struct facet *k,
+		      const struct facet_value *v, const struct paged *l, size_t page,
 		      struct err *e)
 {
 	CLEANUP(page_release) struct page p;
@@ -235,20 +236,20 @@ static int value_page(const struct site_build *b, const struct facets_kind *k,
 	add_models(&p, "h2", k->models + v->first, (page - 1) * LISTS_MODELS, v->count);
 	add_pages(&p, l, page);
 	markup_open(&p.m, "p");
-	CLEANUP(mem_free_ptr) char *all = mem_printf("All %s", k->plural);
-	all[4] = (char)(all[4] | 0x20);
+	CLEANUP(mem_free_ptr)
+	char *all = mem_printf("All %c%s", tolower((unsigned char)*k->plural), k->plural + 1);
 	page_link(&p, NULL, up, all);
 	markup_close(&p.m, "p");
 	return page_close(&p, e);
 }
 
-static int kind_pages(const struct site_build *b, const struct facets_kind *k, struct err *e)
+static int facet_pages(const struct site_build *b, const struct facet *k, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *folder = mem_printf("by/%s", k->name);
 	struct paged values = { folder, "page_", k->count, LISTS_VALUES };
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < k->count; i++) {
-		const struct facets_value *v = &k->values[i];
+		const struct facet_value *v = &k->values[i];
 		struct paged l = { v->folder, "page_", v->count, LISTS_MODELS };
 		for (size_t page = 1; rc == 0 && page <= pages_of(&l); page++)
 			rc = value_page(b, k, v, &l, page, e);
@@ -261,8 +262,8 @@ static int kind_pages(const struct site_build *b, const struct facets_kind *k, s
 int lists_facets(const struct site_build *b, const struct facets *f, struct err *e)
 {
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < FACETS_KINDS; i++)
-		rc = kind_pages(b, &f->kinds[i], e);
+	for (size_t i = 0; rc == 0 && i < FACETS_COUNT; i++)
+		rc = facet_pages(b, &f->at[i], e);
 	return rc;
 }
 
@@ -279,8 +280,8 @@ static void field_open(struct page *p, const char *id, const char *label)
 	markup_close(&p->m, "label");
 }
 
-/* Filters of the search: the script fills in what there is. */
-static void add_filter(struct page *p, const struct facets_kind *k)
+/* A filter of the search, whose values the script fills in. */
+static void add_filter(struct page *p, const struct facet *k)
 {
 	struct markup *m = &p->m;
 	CLEANUP(mem_free_ptr) char *id = mem_printf("filter-%s", k->name);
@@ -321,8 +322,8 @@ static void add_search(struct page *p, const struct facets *f)
 	markup_attr(m, "data-root", "./");
 	markup_flag(m, "hidden");
 	add_field(p);
-	for (size_t i = 0; i < FACETS_KINDS; i++)
-		add_filter(p, &f->kinds[i]);
+	for (size_t i = 0; i < FACETS_COUNT; i++)
+		add_filter(p, &f->at[i]);
 	markup_close(m, "form");
 	markup_open(m, "p");
 	markup_attr(m, "id", "found");
@@ -335,18 +336,18 @@ static void add_search(struct page *p, const struct facets *f)
 
 static int compare_counts(const void *a, const void *b)
 {
-	const struct facets_value *const *x = a, *const *y = b;
+	const struct facet_value *const *x = a, *const *y = b;
 	if ((*x)->count != (*y)->count)
 		return (*x)->count > (*y)->count ? -1 : 1;
 	return *x < *y ? -1 : *x > *y;
 }
 
 /* The values with most models. */
-static void add_top(struct page *p, const struct facets_kind *k)
+static void add_top(struct page *p, const struct facet *k)
 {
 	if (!k->count)
 		return;
-	const struct facets_value **top = mem_alloc(k->count * sizeof *top);
+	const struct facet_value **top = mem_alloc(k->count * sizeof *top);
 	CLEANUP(mem_free_ptr) char *up = mem_printf("by/%s/index.html", k->name);
 	for (size_t i = 0; i < k->count; i++)
 		top[i] = &k->values[i];
@@ -366,16 +367,16 @@ static void add_top(struct page *p, const struct facets_kind *k)
 static void add_browse(struct page *p, const struct facets *f)
 {
 	bool has_choice = false;
-	for (size_t i = 0; i < FACETS_KINDS; i++)
-		has_choice = has_choice || f->kinds[i].count;
+	for (size_t i = 0; i < FACETS_COUNT; i++)
+		has_choice = has_choice || f->at[i].count;
 	if (!has_choice)
 		return;
 	markup_open(&p->m, "nav");
 	markup_attr(&p->m, "class", "browse");
 	markup_attr(&p->m, "aria-labelledby", "browse");
 	page_heading(p, "h2", "browse", "Browse");
-	for (size_t i = 0; i < FACETS_KINDS; i++)
-		add_top(p, &f->kinds[i]);
+	for (size_t i = 0; i < FACETS_COUNT; i++)
+		add_top(p, &f->at[i]);
 	markup_close(&p->m, "nav");
 }
 
@@ -427,7 +428,7 @@ int lists_first(const struct site_build *b, const struct facets *f, struct err *
 				       .summary = s->intro,
 				       .place = PAGE_MODELS,
 				       .dated = true });
-	markup_element(&p.m, "h1", NULL, s->title ? s->title : s->name);
+	markup_element(&p.m, "h1", NULL, page_site_title(s));
 	add_first(&p, f);
 	return page_close(&p, e);
 }

@@ -16,8 +16,6 @@
 #define CHANGES_MAX 16
 #define WORD_MAX 80
 
-typedef unsigned long long ull;
-
 /* ---- withdrawals and deprecations ---- */
 
 /* "phi-3:q4" leads to the page of phi-3, if there is one. */
@@ -134,7 +132,7 @@ static void fact_source(struct page *p, const json_t *source)
 
 static void fact_family(struct page *p, const struct card *c, const struct facets *f)
 {
-	const struct facets_value *v = facets_find(&f->kinds[FACETS_FAMILY], c->family);
+	const struct facet_value *v = facets_find(&f->at[FACETS_FAMILY], c->family);
 	if (!v)
 		return;
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/index.html", v->folder);
@@ -146,7 +144,7 @@ static void fact_family(struct page *p, const struct card *c, const struct facet
 static void add_facts(struct page *p, const struct card *c, const struct facets *f)
 {
 	char parameters[PAGE_COUNT_TEXT], tokens[32];
-	snprintf(tokens, sizeof tokens, "%llu tokens", (ull)c->context_length);
+	snprintf(tokens, sizeof tokens, "%llu tokens", (unsigned long long)c->context_length);
 	markup_open(&p->m, "dl");
 	markup_attr(&p->m, "class", "facts");
 	fact(p, "Model", c->id);
@@ -176,7 +174,7 @@ static void cell_size(struct page *p, uint64_t bytes, bool known)
 	char size[SIZE_TEXT];
 	markup_open(&p->m, "td");
 	markup_attr(&p->m, "class", "num");
-	markup_attrf(&p->m, "data-sort", "%llu", (ull)bytes);
+	markup_attrf(&p->m, "data-sort", "%llu", (unsigned long long)bytes);
 	markup_text(&p->m, known ? format_size(size, bytes) : "");
 	markup_close(&p->m, "td");
 }
@@ -195,24 +193,6 @@ static void columns(struct page *p, const char *const *names, const char *numeri
 	}
 	markup_close(&p->m, "tr");
 	markup_close(&p->m, "thead");
-}
-
-static void table_open(struct page *p, const char *class, const char *label)
-{
-	markup_open(&p->m, "div");
-	markup_attr(&p->m, "class", "scroll");
-	markup_attr(&p->m, "role", "group");
-	markup_attr(&p->m, "aria-label", label);
-	markup_open(&p->m, "table");
-	if (class)
-		markup_attr(&p->m, "class", class);
-}
-
-static void table_close(struct page *p)
-{
-	markup_close(&p->m, "tbody");
-	markup_close(&p->m, "table");
-	markup_close(&p->m, "div");
 }
 
 static void add_row(struct page *p, const struct card *c, const struct card_variant *v,
@@ -241,7 +221,7 @@ static void add_row(struct page *p, const struct card *c, const struct card_vari
 	cell_size(p, v->ram_known ? v->ram_bytes : 0, v->ram_known);
 	markup_open(m, "td");
 	markup_attr(m, "class", "num");
-	markup_textf(m, "%llu", (ull)v->version);
+	markup_textf(m, "%llu", (unsigned long long)v->version);
 	markup_close(m, "td");
 	markup_open(m, "td");
 	if (v->released)
@@ -277,12 +257,13 @@ static void add_table(struct page *p, const struct card *c)
 	static const char *const names[] = { "Variant", "Quantization", "Size", "Memory",
 					     "Version", "Released",     NULL };
 	size_t details = detailed(c);
-	table_open(p, "sortable", "Variants");
+	page_table_open(p, "sortable", "Variants");
 	columns(p, names, "--nnn-");
 	markup_open(&p->m, "tbody");
 	for (size_t i = 0; i < c->variant_count; i++)
 		add_row(p, c, &c->variants[i], i < details);
-	table_close(p);
+	markup_close(&p->m, "tbody");
+	page_table_close(p);
 }
 
 /* ---- details of a variant ---- */
@@ -290,7 +271,7 @@ static void add_table(struct page *p, const struct card *c)
 /* "Version 2 (2026-11), released 2026-11-28" */
 static void add_version(struct page *p, const struct card_variant *v)
 {
-	markup_textf(&p->m, "Version %llu", (ull)v->version);
+	markup_textf(&p->m, "Version %llu", (unsigned long long)v->version);
 	if (v->label)
 		markup_textf(&p->m, " (%s)", v->label);
 	if (v->released) {
@@ -346,12 +327,13 @@ static void add_files(struct page *p, const struct card_variant *v)
 {
 	static const char *const names[] = { "File", "Size", "SHA-256", NULL };
 	CLEANUP(mem_free_ptr) char *label = mem_printf("Files of %s", v->id);
-	table_open(p, NULL, label);
+	page_table_open(p, NULL, label);
 	columns(p, names, "-n-");
 	markup_open(&p->m, "tbody");
 	for (size_t i = 0; i < MIN(v->file_count, (size_t)FILES_MAX); i++)
 		add_file(p, &v->files[i]);
-	table_close(p);
+	markup_close(&p->m, "tbody");
+	page_table_close(p);
 	add_more(p, v->file_count, FILES_MAX, "files");
 }
 
@@ -368,7 +350,7 @@ static void add_superseded(struct page *p, const struct card *c, const struct ca
 		add_version(p, old);
 		markup_textf(&p->m, ", %s: ", format_size(size, old->size));
 		markup_open(&p->m, "code");
-		markup_textf(&p->m, "%s:%s@%llu", c->id, v->id, (ull)old->version);
+		markup_textf(&p->m, "%s:%s@%llu", c->id, v->id, (unsigned long long)old->version);
 		markup_close(&p->m, "code");
 		add_withdrawal(p, &old->withdrawn);
 		markup_close(&p->m, "li");
@@ -393,7 +375,7 @@ static void add_use(struct page *p, const struct card_variant *v)
 		return;
 	markup_open(&p->m, "p");
 	markup_textf(&p->m, "About %s of memory with %llu tokens of context.",
-		     format_size(ram, fit_needs(v, 0)), (ull)fit_context(v, 0));
+		     format_size(ram, fit_needs(v, 0)), (unsigned long long)fit_context(v, 0));
 	markup_close(&p->m, "p");
 }
 

@@ -1,5 +1,6 @@
 #include "site/models_json.h"
 
+#include "site/commands.h"
 #include "site/page.h"
 #include "util/mem.h"
 
@@ -24,18 +25,9 @@ static void put_some(json_t *to, const char *key, uint64_t value)
 
 /* ---- files ---- */
 
-static char *object_key(const struct card_file *f)
-{
-	char hex[DIGEST_HEX];
-	const char *slash = strrchr(f->path, '/');
-	const char *name = slash ? slash + 1 : f->path;
-	return mem_printf("targets/%.*s%s.%s", (int)(name - f->path), f->path,
-			  digest_hex(hex, &f->sha256), name);
-}
-
 static void put_file(json_t *files, const struct card_file *f)
 {
-	CLEANUP(mem_free_ptr) char *key = object_key(f);
+	CLEANUP(mem_free_ptr) char *key = commands_key(f);
 	json_t *file = json_push_object(files);
 	json_put_string(file, "name", f->name);
 	json_put_string(file, "role", f->role);

@@ -48,6 +48,11 @@ const char *page_parameters(char out[PAGE_COUNT_TEXT], uint64_t n)
 	return out;
 }
 
+const char *page_site_title(const struct site *s)
+{
+	return s->title ? s->title : s->name;
+}
+
 /* ---- links ---- */
 
 /* From the page to the site. The page of errors is shown at any path, so it needs the path of the
@@ -133,6 +138,23 @@ void page_paragraphs(struct page *p, const char *text, size_t max)
 	}
 }
 
+void page_table_open(struct page *p, const char *class, const char *label)
+{
+	markup_open(&p->m, "div");
+	markup_attr(&p->m, "class", "scroll");
+	markup_attr(&p->m, "role", "group");
+	markup_attr(&p->m, "aria-label", label);
+	markup_open(&p->m, "table");
+	if (class)
+		markup_attr(&p->m, "class", class);
+}
+
+void page_table_close(struct page *p)
+{
+	markup_close(&p->m, "table");
+	markup_close(&p->m, "div");
+}
+
 /* ---- head ---- */
 
 static void meta(struct markup *m, const char *key, const char *name, const char *content)
@@ -153,12 +175,6 @@ static void link_rel(struct page *p, const char *rel, const char *type, const ch
 	page_attr(p, "href", path);
 }
 
-static const char *site_title(const struct page *p)
-{
-	const struct site *s = p->build->site;
-	return s->title ? s->title : s->name;
-}
-
 /* https://ogp.me: what a link to the page looks like elsewhere. */
 static void add_preview(struct page *p)
 {
@@ -167,8 +183,9 @@ static void add_preview(struct page *p)
 	CLEANUP(mem_free_ptr)
 	char *summary = p->head.summary ? page_cut(p->head.summary, SUMMARY_MAX) : NULL;
 	meta(&p->m, "property", "og:type", "website");
-	meta(&p->m, "property", "og:title", p->head.title ? p->head.title : site_title(p));
-	meta(&p->m, "property", "og:site_name", site_title(p));
+	meta(&p->m, "property", "og:title",
+	     p->head.title ? p->head.title : page_site_title(p->build->site));
+	meta(&p->m, "property", "og:site_name", page_site_title(p->build->site));
 	if (summary) {
 		meta(&p->m, "name", "description", summary);
 		meta(&p->m, "property", "og:description", summary);
@@ -195,7 +212,7 @@ static void add_head(struct page *p)
 	markup_open(m, "title");
 	if (p->head.title)
 		markup_textf(m, "%s · ", p->head.title);
-	markup_text(m, site_title(p));
+	markup_text(m, page_site_title(p->build->site));
 	markup_close(m, "title");
 	add_preview(p);
 	link_rel(p, "icon", "image/svg+xml", b->icon);
@@ -235,7 +252,7 @@ static void add_header(struct page *p)
 	markup_close(m, "a");
 	markup_open(m, "header");
 	markup_attr(m, "class", "top");
-	page_link(p, "brand", "index.html", site_title(p));
+	page_link(p, "brand", "index.html", page_site_title(p->build->site));
 	markup_open(m, "nav");
 	markup_attr(m, "aria-label", "Site");
 	markup_open(m, "ul");

@@ -63,6 +63,12 @@ void page_date(struct page *p, const char *time);
 /* Paragraphs, which empty lines separate; at most max bytes. */
 void page_paragraphs(struct page *p, const char *text, size_t max);
 
+/* A table that scrolls if it is wide (div.scroll, assets.h); class may be NULL, label is its name
+ * for screen readers. */
+void page_table_open(struct page *p, const char *class, const char *label);
+void page_table_close(struct page *p);
+
+const char *page_site_title(const struct site *s);
 /* The first bytes of a text, at most max, and "…" if there are more. The caller frees it. */
 char *page_cut(const char *text, size_t max);
 /* "models/ID/index.html"; the caller frees it. */

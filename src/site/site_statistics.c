@@ -80,20 +80,14 @@ static void put_table(struct page *p, const struct table *t)
 {
 	struct markup *m = &p->m;
 	size_t rows = MIN(t->counts->count, ROWS);
-	markup_open(m, "div");
-	markup_attr(m, "class", "scroll");
-	markup_attr(m, "role", "group");
-	markup_attr(m, "aria-label", t->title);
-	markup_open(m, "table");
-	markup_attr(m, "class", "sortable");
+	page_table_open(p, "sortable", t->title);
 	markup_element(m, "caption", NULL, t->title);
 	put_head(m, t);
 	markup_open(m, "tbody");
 	for (size_t i = 0; i < rows; i++)
 		put_row(p, t, &t->counts->at[i]);
 	markup_close(m, "tbody");
-	markup_close(m, "table");
-	markup_close(m, "div");
+	page_table_close(p);
 	if (rows == t->counts->count)
 		return;
 	markup_open(m, "p");

@@ -13,9 +13,9 @@
 		    "\"files\":[{\"path\":\"models/m/m.gguf\",\"size\":" size ",\"sha256\":" \
 		    "\"00000000000000000000000000000000000000000000000000000000000000ab\"}]}]")
 
-static const struct facets_value *family(const struct facets *f, const char *text)
+static const struct facet_value *family(const struct facets *f, const char *text)
 {
-	const struct facets_value *v = facets_find(&f->kinds[FACETS_FAMILY], text);
+	const struct facet_value *v = facets_find(&f->at[FACETS_FAMILY], text);
 	assert_non_null(v);
 	return v;
 }
@@ -27,7 +27,7 @@ static void models_are_grouped_by_value(void **state)
 	CLEANUP(facets_release) struct facets f;
 	built_site_init(&b, MODEL("a", "phi") "," MODEL("b", "gemma") "," MODEL("c", "phi"));
 	facets_make(&b.catalog, &f);
-	const struct facets_kind *k = &f.kinds[FACETS_FAMILY];
+	const struct facet *k = &f.at[FACETS_FAMILY];
 	assert_int_equal(k->count, 2);
 	assert_string_equal(k->values[0].text, "gemma");
 	assert_string_equal(k->values[1].folder, "by/family/phi");
@@ -51,8 +51,8 @@ static void folders_of_values_never_collide_and_stay_in_theirs(void **state)
 	CLEANUP(str_list_release) struct str_list seen = { 0 };
 	built_site_init(&b, names);
 	facets_make(&b.catalog, &f);
-	for (size_t i = 0; i < f.kinds[FACETS_FAMILY].count; i++) {
-		const char *folder = f.kinds[FACETS_FAMILY].values[i].folder;
+	for (size_t i = 0; i < f.at[FACETS_FAMILY].count; i++) {
+		const char *folder = f.at[FACETS_FAMILY].values[i].folder;
 		assert_true(path_is_key(folder) && str_starts(folder, "by/family/"));
 		assert_null(strchr(folder + strlen("by/family/"), '/'));
 		assert_null(strchr(folder, '_'));
@@ -73,14 +73,14 @@ static void sizes_are_in_order_and_a_kind_is_known(void **state)
 	built_site_init(&b, SIZED("a", "", "17179869185") "," SIZED("b", "", "2") "," SIZED(
 				    "c", "\"kind\":\"adapter\",", "2147483648"));
 	facets_make(&b.catalog, &f);
-	const struct facets_kind *k = &f.kinds[FACETS_SIZE];
+	const struct facet *k = &f.at[FACETS_SIZE];
 	assert_int_equal(k->count, 3);
 	assert_int_equal(k->values[0].count, 1);
 	assert_string_equal(k->values[0].folder, "by/size/up-to-1-gib");
 	assert_string_equal(k->values[1].text, "1 to 2 GiB");
 	assert_string_equal(k->values[2].text, "16 to 32 GiB");
-	assert_string_equal(f.kinds[FACETS_KIND].values[0].text, "adapter");
-	assert_int_equal(f.kinds[FACETS_KIND].values[1].count, 2);
+	assert_string_equal(f.at[FACETS_KIND].values[0].text, "adapter");
+	assert_int_equal(f.at[FACETS_KIND].values[1].count, 2);
 }
 
 static void what_all_models_share_is_no_choice(void **state)
