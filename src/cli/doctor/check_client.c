@@ -26,11 +26,11 @@ static void judge_owner(struct doctor *d, const char *dir, struct doctor_result 
 	doctor_next(r, "chmod go-w %s", quoted);
 }
 
-int doctor_check_owners(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_owners(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			struct err *e)
 {
 	int rc = facts_client(d, e);
-	(void)site;
+	(void)subject;
 	if (rc < 0)
 		return rc;
 	if (!d->client.store.home) {
@@ -80,10 +80,10 @@ static void judge_expiry(struct doctor *d, const struct remote *m, struct doctor
 		doctor_pass(r, "a root is trusted");
 }
 
-int doctor_check_trust(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_trust(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		       struct err *e)
 {
-	const char *name = site->settings->name;
+	const char *name = subject->settings->name;
 	int rc = facts_client(d, e);
 	if (rc < 0)
 		return rc;
@@ -106,14 +106,14 @@ int doctor_check_trust(struct doctor *d, struct doctor_site *site, struct doctor
 
 /* ---- disk ---- */
 
-int doctor_check_disk(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_disk(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *home = NULL;
 	char free_text[SIZE_TEXT];
 	uint64_t space;
 	int rc = store_home(&home, e);
-	(void)site;
+	(void)subject;
 	(void)d;
 	if (rc == 0)
 		rc = file_space(home, &space, e);
@@ -127,7 +127,7 @@ int doctor_check_disk(struct doctor *d, struct doctor_site *site, struct doctor_
 		doctor_next(r, "ferry store gc");
 		doctor_next(r, "ferry store du");
 	} else if (space == UINT64_MAX)
-		doctor_skip(r, "the file system of %s does not say what is free", home);
+		doctor_skip(r, "the file system of %s does not report its free space", home);
 	else
 		doctor_pass(r, "%s are free in %s", format_size(free_text, space), home);
 	return 0;
@@ -147,12 +147,12 @@ static void judge_variant(const struct store *s, const struct store_variant *v,
 	doctor_next(r, "ferry fetch %s/%s:%s", v->repository, v->model, v->variant);
 }
 
-int doctor_check_store(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_store(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		       struct err *e)
 {
 	CLEANUP(store_variants_release) struct store_variants all = { 0 };
 	int rc = facts_client(d, e);
-	(void)site;
+	(void)subject;
 	if (rc == 0 && !d->client.store.home) {
 		doctor_skip(r, "there is no store yet");
 		return 0;
@@ -211,14 +211,14 @@ static int ask_proxy(struct doctor *d, const char *variable, const char *value,
 	return 0;
 }
 
-int doctor_check_proxies(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_proxies(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			 struct err *e)
 {
 	static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
 					     "all_proxy", "ALL_PROXY" };
 	size_t set = 0;
 	int rc = 0;
-	(void)site;
+	(void)subject;
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(names); i++) {
 		const char *value = getenv(names[i]);
 		if (!value || !*value)
@@ -234,24 +234,24 @@ int doctor_check_proxies(struct doctor *d, struct doctor_site *site, struct doct
 		doctor_fail(r, "%zu of %zu proxies cannot be reached", r->details.count, set);
 		doctor_hint(r, "unset the variable, or name hosts without a proxy in no_proxy");
 	} else
-		doctor_pass(r, "%zu set, and reachable", set);
+		doctor_pass(r, "%zu set, all reachable", set);
 	return 0;
 }
 
 /* ---- the clock ---- */
 
-int doctor_check_clock(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_clock(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		       struct err *e)
 {
 	char skew[DURATION_TEXT];
 	size_t asked = 0, wrong = 0;
 	int64_t best = INT64_MAX;
-	int rc = readers_probes(site, e);
+	int rc = readers_probes(subject, e);
 	(void)d;
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < site->place_count; i++) {
-		const struct probe *p = &site->places[i].probe;
+	for (size_t i = 0; i < subject->place_count; i++) {
+		const struct probe *p = &subject->places[i].probe;
 		int64_t off = p->clock_skew_s < 0 ? -p->clock_skew_s : p->clock_skew_s;
 		if (!p->has_clock)
 			continue;
@@ -278,7 +278,7 @@ static bool judge_place(struct doctor_result *r, const struct doctor_place *p)
 {
 	size_t before = r->details.count;
 	if (p->error.class)
-		doctor_detail(r, "%s: %s", p->id, p->error.text);
+		doctor_detail_error(r, p->id, &p->error);
 	for (size_t i = 0; i < p->probe.findings.count; i++) {
 		const struct health_finding *f = &p->probe.findings.at[i];
 		bool asked = f->check == HEALTH_REACH || f->check == HEALTH_CERTIFICATE;
@@ -302,22 +302,22 @@ static bool judge_place(struct doctor_result *r, const struct doctor_place *p)
 	return true;
 }
 
-int doctor_check_endpoints(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
-			   struct err *e)
+int doctor_check_endpoints(struct doctor *d, struct doctor_subject *subject,
+			   struct doctor_result *r, struct err *e)
 {
 	size_t bad = 0;
-	int rc = readers_probes(site, e);
+	int rc = readers_probes(subject, e);
 	(void)d;
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < site->place_count; i++)
-		bad += !judge_place(r, &site->places[i]);
+	for (size_t i = 0; i < subject->place_count; i++)
+		bad += !judge_place(r, &subject->places[i]);
 	if (bad) {
-		doctor_fail(r, "%zu of %zu place%s not answer as it should", bad, site->place_count,
-			    site->place_count == 1 ? " does" : "s do");
-		doctor_next(r, "ferry repository status %s", site->settings->name);
+		doctor_fail(r, "%zu of %zu place%s not answer as it should", bad,
+			    subject->place_count, subject->place_count == 1 ? " does" : "s do");
+		doctor_next(r, "ferry repository status %s", subject->settings->name);
 	} else
-		doctor_pass(r, "%zu place%s", site->place_count,
-			    site->place_count == 1 ? " answers" : "s answer");
+		doctor_pass(r, "%zu place%s", subject->place_count,
+			    subject->place_count == 1 ? " answers" : "s answer");
 	return 0;
 }

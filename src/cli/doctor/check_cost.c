@@ -39,10 +39,10 @@ static void advise(const struct costs *c, struct doctor_result *r)
 }
 
 /* Without asking the mirrors what they hold: other checks wait for them long enough. */
-int doctor_check_cost(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_cost(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		      struct err *e)
 {
-	const struct publisher_opts who = { .name = site->settings->name };
+	const struct publisher_opts who = { .name = subject->settings->name };
 	const struct costs_how how = {
 		.period = { d->now_s / DAY - COSTS_DAYS, d->now_s / DAY },
 		.now_s = d->now_s,

@@ -32,13 +32,6 @@ static void tell_files(struct doctor_result *r, const struct verify_mirror *m)
 		      bad == 1 ? " is" : "s are", key, verify_verdict_name(m->files[i].verdict));
 }
 
-/* Without "mirror eu: ", which the line has. */
-static const char *text_of(const struct verify_mirror *m)
-{
-	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", m->id);
-	return m->error.text + (str_starts(m->error.text, prefix) ? strlen(prefix) : 0);
-}
-
 /* Adds what is wrong with it; false if nothing is. */
 static bool judge(struct doctor_result *r, const struct verify_mirror *m)
 {
@@ -46,7 +39,7 @@ static bool judge(struct doctor_result *r, const struct verify_mirror *m)
 	if (err_is(&m->error, ERR_CANCELLED) || m->verdicts[VERIFY_NOT_CHECKED])
 		doctor_detail(r, "%s: did not answer in time", m->id);
 	else if (m->error.class)
-		doctor_detail(r, "%s: %s", m->id, text_of(m));
+		doctor_detail_error(r, m->id, &m->error);
 	else if (m->elsewhere)
 		doctor_detail(r, "%s: holds another repository", m->id);
 	else if (bad_files(m))
@@ -63,39 +56,39 @@ static bool judge(struct doctor_result *r, const struct verify_mirror *m)
 	return r->details.count > before;
 }
 
-int doctor_check_primary(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_primary(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			 struct err *e)
 {
-	int rc = facts_verify(site, e);
+	int rc = facts_verify(subject, e);
 	(void)d;
 	if (rc < 0)
 		return rc;
-	if (!site->mirror_count) {
+	if (!subject->mirror_count) {
 		doctor_fail(r, "no mirror is for readers");
 		doctor_next(r, "ferry mirror add NAME");
 		return 0;
 	}
-	const struct verify_mirror *m = &site->mirrors[site->primary];
+	const struct verify_mirror *m = &subject->mirrors[subject->primary];
 	if (judge(r, m))
 		doctor_fail(r, "%s does not have all of release %llu", m->id,
-			    (unsigned long long)site->pushed.version);
+			    (unsigned long long)subject->pushed.version);
 	else
 		doctor_pass(r, "%s has all %zu files of release %llu", m->id, m->held,
-			    (unsigned long long)site->pushed.version);
+			    (unsigned long long)subject->pushed.version);
 	return 0;
 }
 
-int doctor_check_mirrors(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_mirrors(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			 struct err *e)
 {
 	size_t bad = 0, others = 0;
-	int rc = facts_verify(site, e);
+	int rc = facts_verify(subject, e);
 	(void)d;
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < site->mirror_count; i++) {
-		others += i != site->primary;
-		bad += i != site->primary && judge(r, &site->mirrors[i]);
+	for (size_t i = 0; i < subject->mirror_count; i++) {
+		others += i != subject->primary;
+		bad += i != subject->primary && judge(r, &subject->mirrors[i]);
 	}
 	if (!others) {
 		doctor_skip(r, "there is only one mirror: nothing serves readers when it is down");
@@ -106,7 +99,7 @@ int doctor_check_mirrors(struct doctor *d, struct doctor_site *site, struct doct
 	else
 		doctor_pass(r, "%zu other mirror%s in step with release %llu", others,
 			    others == 1 ? " is" : "s are",
-			    (unsigned long long)site->pushed.version);
+			    (unsigned long long)subject->pushed.version);
 	return 0;
 }
 
@@ -170,23 +163,23 @@ static size_t compare_with_settings(const struct health_report *h, struct doctor
 	return r->details.count - before;
 }
 
-int doctor_check_servers(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_servers(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			 struct err *e)
 {
 	size_t bad = 0;
-	int rc = facts_health(site, e);
+	int rc = facts_health(subject, e);
 	(void)d;
 	if (rc < 0)
 		return rc;
-	size_t n = site->health.count;
+	size_t n = subject->health.count;
 	for (size_t i = 0; i < n; i++)
-		bad += judge_server(r, &site->health.mirrors[i]);
-	size_t unsigned_ = compare_with_settings(&site->health, r);
+		bad += judge_server(r, &subject->health.mirrors[i]);
+	size_t unsigned_ = compare_with_settings(&subject->health, r);
 	if (!bad && unsigned_)
 		doctor_fail(r, "the signed list of mirrors is not that of ferry.conf");
 	else if (bad)
-		doctor_fail(r, "%zu of %zu mirror%s not served as readers need it", bad, n,
-			    n == 1 ? " is" : "s are");
+		doctor_fail(r, "%zu of %zu mirror%s not answer as readers need", bad, n,
+			    n == 1 ? " does" : "s do");
 	else
 		doctor_pass(r, "%zu mirror%s answer%s as readers need it", n, n == 1 ? "" : "s",
 			    n == 1 ? "s" : "");

@@ -45,12 +45,12 @@ static int open_history(const struct doctor *d, struct db **out, struct err *e)
 	return health_history_open(path, d->quiet.cancel, out, e);
 }
 
-static int load_history(const struct doctor *d, const struct doctor_site *site,
+static int load_history(const struct doctor *d, const struct doctor_subject *subject,
 			struct health_history *out, struct err *e)
 {
 	CLEANUP_PTR(db_close) struct db *db = NULL;
 	int rc = open_history(d, &db, e);
-	return rc < 0 || !db ? rc : health_history_load(db, site->settings->name, out, e);
+	return rc < 0 || !db ? rc : health_history_load(db, subject->settings->name, out, e);
 }
 
 /* ---- digests ---- */
@@ -69,14 +69,14 @@ static bool tell_audit(struct doctor_result *r, const struct health_known *k)
 	return true;
 }
 
-int doctor_check_digests(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_digests(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			 struct err *e)
 {
 	CLEANUP(health_history_release) struct health_history h = HEALTH_HISTORY_INIT;
 	char when[DURATION_TEXT];
 	size_t audited = 0;
 	int64_t last_s = 0;
-	int rc = load_history(d, site, &h, e);
+	int rc = load_history(d, subject, &h, e);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < h.count; i++)
@@ -85,7 +85,7 @@ int doctor_check_digests(struct doctor *d, struct doctor_site *site, struct doct
 			audited++;
 		}
 	if (!audited) {
-		doctor_skip(r, "no audit of the bytes on the mirrors runs from here");
+		doctor_skip(r, "no audit of the mirrors runs on this machine");
 		doctor_next(r, "ferry verify --full");
 		doctor_next(r, "ferry health");
 	} else if (r->details.count) {
@@ -100,16 +100,16 @@ int doctor_check_digests(struct doctor *d, struct doctor_site *site, struct doct
 
 /* ---- runs ---- */
 
-int doctor_check_watch(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_watch(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		       struct err *e)
 {
 	CLEANUP(health_history_release) struct health_history h = HEALTH_HISTORY_INIT;
 	char when[DURATION_TEXT];
-	int rc = load_history(d, site, &h, e);
+	int rc = load_history(d, subject, &h, e);
 	if (rc < 0)
 		return rc;
 	if (!h.run_s)
-		doctor_fail(r, "ferry health has never run here: nobody hears of a fault");
+		doctor_fail(r, "ferry health has never run here: faults go unnoticed");
 	else if (d->now_s - h.run_s > HEALTH_EVERY_S)
 		doctor_fail(r, "ferry health last ran %s ago", ago(when, d, h.run_s));
 	else
@@ -125,13 +125,13 @@ int doctor_check_watch(struct doctor *d, struct doctor_site *site, struct doctor
 /* ---- the backup ---- */
 
 /* Is the private key of root in the folder of keys? Then a backup without keys is not enough. */
-static bool has_root_key(const struct doctor_site *site, struct err *e)
+static bool has_root_key(const struct doctor_subject *subject, struct err *e)
 {
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
-	const char *dir = site->settings->keys;
-	if (!dir || keyring_load(dir, site->settings->dir, &keys, e) < 0)
+	const char *dir = subject->settings->keys;
+	if (!dir || keyring_load(dir, subject->settings->dir, &keys, e) < 0)
 		return false;
-	const struct str_list *root = &site->roles.at[0].keyids;
+	const struct str_list *root = &subject->roles.at[0].keyids;
 	for (size_t i = 0; i < root->count; i++) {
 		const struct keyring_key *k = keyring_by_id(&keys, root->at[i]);
 		if (k && k->kind == KEYRING_FILE)
@@ -140,45 +140,45 @@ static bool has_root_key(const struct doctor_site *site, struct err *e)
 	return false;
 }
 
-static void judge_backup(struct doctor *d, const struct doctor_site *site,
+static void judge_backup(struct doctor *d, const struct doctor_subject *subject,
 			 const struct backup_last *b, bool root_key, struct doctor_result *r)
 {
 	char when[DURATION_TEXT];
 	ago(when, d, b->time_s);
 	if (root_key && !b->keys)
 		doctor_fail(r, "the last backup has no keys, and a key of root is only here");
-	else if (b->root < backup_last_root(site->settings->dir))
+	else if (b->root < backup_last_root(subject->settings->dir))
 		doctor_fail(r, "root has changed since the last backup, %s ago", when);
 	else if (d->now_s - b->time_s > BACKUP_EVERY_S)
 		doctor_fail(r, "the last backup was made %s ago", when);
 	else
-		doctor_pass(r, "of release %llu, %s ago, with%s keys",
+		doctor_pass(r, "release %llu was backed up %s ago, with%s keys",
 			    (unsigned long long)b->release, when, b->keys ? "" : "out");
 	doctor_detail(r, "it was written to %s", b->path);
 }
 
-int doctor_check_backup(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_backup(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			struct err *e)
 {
 	CLEANUP(backup_last_release) struct backup_last last = { 0 };
 	struct err none = ERR_INIT;
-	int rc = facts_roles(site, e);
+	int rc = facts_roles(subject, e);
 	if (rc < 0)
 		return rc;
-	bool root_key = has_root_key(site, &none);
+	bool root_key = has_root_key(subject, &none);
 	err_clear(&none);
-	rc = backup_last_read(site->settings->dir, &last, &none);
+	rc = backup_last_read(subject->settings->dir, &last, &none);
 	if (rc < 0 && !err_is(&none, ERR_NOT_FOUND)) {
 		*e = none;
 		return rc;
 	}
 	if (rc == 0)
-		judge_backup(d, site, &last, root_key, r);
+		judge_backup(d, subject, &last, root_key, r);
 	else
 		doctor_fail(r, "no backup was made of this tree");
 	if (r->verdict == DOCTOR_FAIL) {
 		doctor_next(r, "ferry catalog backup%s /OTHER/DISK/%s.tar.zst",
-			    root_key ? " --with-keys" : "", site->settings->name);
+			    root_key ? " --with-keys" : "", subject->settings->name);
 		doctor_hint(r, "keep it on another machine: without root's key the repository "
 			       "ends when it expires");
 	}
@@ -207,13 +207,13 @@ static void tell_newest(void *ctx, const char *mirror, int64_t newest_s)
 		doctor_detail(n->r, "%s: no request at all", mirror);
 }
 
-int doctor_check_logs(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_logs(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		      struct err *e)
 {
 	CLEANUP(statsdb_release) struct statsdb stats = { 0 };
 	struct newest n = { .doctor = d, .r = r };
 	struct cli quiet = d->quiet;
-	(void)site;
+	(void)subject;
 	if (!conf_find(d->conf, "stats", "")) {
 		doctor_skip(r, "ferry.conf has no [stats]: downloads are not counted");
 		doctor_hint(r, "ferry-logs(7) describes how");
@@ -296,12 +296,12 @@ static int send_tests(struct doctor *d, const struct settings_alerts *alerts,
 	return 0;
 }
 
-int doctor_check_alerts(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_alerts(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			struct err *e)
 {
 	CLEANUP(settings_alerts_release) struct settings_alerts alerts = { 0 };
 	int rc = settings_alerts_read(d->conf, &alerts, e);
-	(void)site;
+	(void)subject;
 	if (rc < 0)
 		return rc;
 	if (!alerts.count) {
@@ -314,12 +314,12 @@ int doctor_check_alerts(struct doctor *d, struct doctor_site *site, struct docto
 
 /* ---- metrics ---- */
 
-int doctor_check_metrics(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_metrics(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			 struct err *e)
 {
 	const struct opt_list *files = &d->o->metrics;
 	char when[DURATION_TEXT];
-	(void)site;
+	(void)subject;
 	(void)e;
 	for (size_t i = 0; i < files->count; i++) {
 		struct stat st;
@@ -330,10 +330,10 @@ int doctor_check_metrics(struct doctor *d, struct doctor_site *site, struct doct
 				      ago(when, d, st.st_mtime));
 	}
 	if (!files->count) {
-		doctor_skip(r, "not looked at without the path of the file");
+		doctor_skip(r, "not checked: no file is named");
 		doctor_next(r, "ferry doctor metrics --metrics FILE.prom");
 	} else if (r->details.count) {
-		doctor_fail(r, "dashboards show what is old");
+		doctor_fail(r, "dashboards show old numbers");
 		doctor_next(r, "ferry health --prometheus FILE.prom");
 	} else
 		doctor_pass(r, "%zu file%s up to date", files->count,

@@ -11,7 +11,7 @@
 #define SAMPLE_MS 5000
 
 /* The largest object of the release that this mirror has. */
-static const struct repository_file *object_of(const struct doctor_site *s,
+static const struct repository_file *object_of(const struct doctor_subject *s,
 					       const struct doctor_place *p, bool largest)
 {
 	const struct repository_file *found = NULL;
@@ -30,16 +30,9 @@ static bool serves_objects(const struct doctor_place *p)
 	return p->entry && p->entry->holds != MIRROR_HOLDS_METADATA;
 }
 
-static void tell_error(struct doctor_result *r, const struct doctor_place *p, const struct err *why)
-{
-	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", p->id);
-	size_t skip = str_starts(why->text, prefix) ? strlen(prefix) : 0;
-	doctor_detail(r, "%s: %s", p->id, why->text + skip);
-}
-
 /* ---- speed ---- */
 
-static int measure(const struct doctor_site *s, const struct doctor_place *p,
+static int measure(const struct doctor_subject *s, const struct doctor_place *p,
 		   struct doctor_result *r, struct err *e)
 {
 	struct sample_speed speed;
@@ -56,7 +49,7 @@ static int measure(const struct doctor_site *s, const struct doctor_place *p,
 		return rc;
 	}
 	if (rc < 0) {
-		tell_error(r, p, &why);
+		doctor_detail_error(r, p->id, &why);
 		return 1;
 	}
 	doctor_detail(r, "%s: %s/s, first byte after %llu ms", p->id,
@@ -66,15 +59,15 @@ static int measure(const struct doctor_site *s, const struct doctor_place *p,
 }
 
 /* One after the other, so that they do not slow each other down. */
-int doctor_check_speed(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_speed(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		       struct err *e)
 {
 	size_t bad = 0;
-	int rc = readers_places(site, e);
+	int rc = readers_places(subject, e);
 	(void)d;
-	for (size_t i = 0; rc >= 0 && i < site->place_count; i++)
-		if (serves_objects(&site->places[i])) {
-			rc = measure(site, &site->places[i], r, e);
+	for (size_t i = 0; rc >= 0 && i < subject->place_count; i++)
+		if (serves_objects(&subject->places[i])) {
+			rc = measure(subject, &subject->places[i], r, e);
 			bad += rc > 0;
 		}
 	if (rc < 0)
@@ -84,10 +77,10 @@ int doctor_check_speed(struct doctor *d, struct doctor_site *site, struct doctor
 	else if (!r->details.count)
 		doctor_skip(r, "readers get no model files from any mirror");
 	else
-		doctor_pass(r, "from this place only");
+		doctor_pass(r, "measured from this machine only");
 	if (!bad && r->details.count)
-		doctor_hint(r, "for others: run `ferry health --json` there, and join the reports "
-			       "with `ferry health --merge`");
+		doctor_hint(r, "for other places: run `ferry health --json` there, and join the "
+			       "reports with `ferry health --merge`");
 	return 0;
 }
 
@@ -99,7 +92,7 @@ static bool is_web(const struct doctor_place *p)
 }
 
 /* 1: it has no limit that shows. */
-static int try_limit(struct doctor *d, const struct doctor_site *s, const struct doctor_place *p,
+static int try_limit(struct doctor *d, const struct doctor_subject *s, const struct doctor_place *p,
 		     struct doctor_result *r, struct err *e)
 {
 	struct sample_limit limit = { 0 };
@@ -118,7 +111,7 @@ static int try_limit(struct doctor *d, const struct doctor_site *s, const struct
 	if (rc < 0 || !limit.limited)
 		doctor_next(r, "ferry mirror config nginx --mirror %s", id);
 	if (rc < 0)
-		tell_error(r, p, &why);
+		doctor_detail_error(r, p->id, &why);
 	else if (limit.limited)
 		doctor_detail(r, "%s: 429 after %llu requests%s", p->id,
 			      (unsigned long long)limit.requests,
@@ -129,7 +122,7 @@ static int try_limit(struct doctor *d, const struct doctor_site *s, const struct
 	return rc < 0 || !limit.limited;
 }
 
-int doctor_check_limits(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_limits(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			struct err *e)
 {
 	size_t bad = 0;
@@ -138,10 +131,10 @@ int doctor_check_limits(struct doctor *d, struct doctor_site *site, struct docto
 		doctor_next(r, "ferry doctor rate-limits --rate-limits 500");
 		return 0;
 	}
-	int rc = readers_places(site, e);
-	for (size_t i = 0; rc >= 0 && i < site->place_count; i++)
-		if (serves_objects(&site->places[i]) && is_web(&site->places[i])) {
-			rc = try_limit(d, site, &site->places[i], r, e);
+	int rc = readers_places(subject, e);
+	for (size_t i = 0; rc >= 0 && i < subject->place_count; i++)
+		if (serves_objects(&subject->places[i]) && is_web(&subject->places[i])) {
+			rc = try_limit(d, subject, &subject->places[i], r, e);
 			bad += rc > 0;
 		}
 	if (rc < 0)
@@ -155,8 +148,8 @@ int doctor_check_limits(struct doctor *d, struct doctor_site *site, struct docto
 		doctor_pass(r, "all %zu web server%s limit requests", r->details.count,
 			    r->details.count == 1 ? "" : "s");
 	if (bad)
-		doctor_hint(r,
-			    "this configuration of nginx limits requests; haproxy and cloudflare "
-			    "are there, too");
+		doctor_hint(r, "the configuration that it prints limits requests; `ferry mirror "
+			       "config` "
+			       "also makes one for haproxy and cloudflare");
 	return 0;
 }

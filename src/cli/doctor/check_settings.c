@@ -51,10 +51,10 @@ static int read_mirrors(const struct conf *c, struct doctor_result *r, struct er
 	return rc;
 }
 
-int doctor_check_settings(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_settings(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			  struct err *e)
 {
-	(void)site;
+	(void)subject;
 	if (!d->conf->path) {
 		doctor_skip(r, "there is no ferry.conf");
 		doctor_next(r, "ferry repository add 'https://HOST/PATH/#sha256=DIGEST'");

@@ -17,7 +17,8 @@ static void tell_waiting(struct doctor_result *r, const struct writer_statuses *
 {
 	for (size_t i = 0; i < roles->count; i++)
 		if (roles->at[i].waiting)
-			doctor_detail(r, "%s %llu waits: ferry catalog status says for what",
+			doctor_detail(r,
+				      "%s %llu is not published yet: ferry catalog status says why",
 				      roles->at[i].role, (unsigned long long)roles->at[i].version);
 }
 
@@ -40,36 +41,38 @@ static void judge_lint(struct doctor_result *r, const struct tree *t, size_t mod
 			      warnings == 1 ? "" : "s");
 }
 
-static void tell_unsigned(struct doctor_result *r, const struct doctor_site *site)
+static void tell_unsigned(struct doctor_result *r, const struct doctor_subject *subject)
 {
-	CLEANUP(mem_free_ptr) char *root = path_join(site->settings->dir, "metadata/1.root.json");
+	CLEANUP(mem_free_ptr) char *root = path_join(subject->settings->dir,
+						     "metadata/1.root.json");
 	bool begun = file_exists(root);
 	doctor_fail(r, begun ? "nothing has been signed yet" : "there is no repository yet");
 	doctor_next(r, "ferry catalog %s", begun ? "sign" : "init");
 }
 
-int doctor_check_catalog(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_catalog(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			 struct err *e)
 {
 	CLEANUP(lint_release) struct lint_findings found = { 0 };
 	CLEANUP(catalog_release) struct catalog catalog = { 0 };
-	if (!facts_was_signed(site)) {
-		tell_unsigned(r, site);
+	if (!facts_was_signed(subject)) {
+		tell_unsigned(r, subject);
 		return 0;
 	}
-	int rc = facts_tree(site, e);
+	int rc = facts_tree(subject, e);
 	if (rc == 0)
-		rc = repository_catalog(site->settings->dir, &catalog, e);
+		rc = repository_catalog(subject->settings->dir, &catalog, e);
 	if (rc == 0)
-		rc = repository_lint(site->settings->dir, NULL, NULL, d->quiet.cancel, &found, e);
+		rc = repository_lint(subject->settings->dir, NULL, NULL, d->quiet.cancel, &found,
+				     e);
 	if (rc < 0) {
 		doctor_next(r, "ferry catalog status");
 		return rc;
 	}
-	judge_lint(r, &site->tree, catalog.model_count, &found);
-	rc = facts_roles(site, e);
+	judge_lint(r, &subject->tree, catalog.model_count, &found);
+	rc = facts_roles(subject, e);
 	if (rc == 0)
-		tell_waiting(r, &site->roles);
+		tell_waiting(r, &subject->roles);
 	return rc;
 }
 
@@ -105,21 +108,21 @@ static int64_t soonest(const struct writer_statuses *all, const char **role)
 	return first;
 }
 
-int doctor_check_expiry(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_expiry(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			struct err *e)
 {
 	const char *role = "";
 	char when[DURATION_TEXT];
-	int rc = facts_roles(site, e);
+	int rc = facts_roles(subject, e);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < site->roles.count; i++)
-		add_expiry(r, &site->roles.at[i], d->now_s);
+	for (size_t i = 0; i < subject->roles.count; i++)
+		add_expiry(r, &subject->roles.at[i], d->now_s);
 	if (r->details.count) {
 		doctor_fail(r, "clients will reject the repository, or do so already");
 		return 0;
 	}
-	format_duration(when, (uint64_t)(soonest(&site->roles, &role) - d->now_s));
+	format_duration(when, (uint64_t)(soonest(&subject->roles, &role) - d->now_s));
 	doctor_pass(r, "%s expires first, in %s", role, when);
 	return 0;
 }
@@ -149,7 +152,7 @@ static void judge_mode(struct doctor_result *r, const char *path, mode_t wanted)
 	doctor_next(r, "chmod %03o %s", (unsigned)wanted, quoted);
 }
 
-static int judge_key(struct doctor_result *r, const struct doctor_site *site,
+static int judge_key(struct doctor_result *r, const struct doctor_subject *subject,
 		     const struct keyring_key *k, struct err *e)
 {
 	bool encrypted = true;
@@ -157,7 +160,7 @@ static int judge_key(struct doctor_result *r, const struct doctor_site *site,
 		return 0;
 	judge_mode(r, k->path, 0600);
 	int rc = keyring_is_encrypted(k, &encrypted, e);
-	if (rc < 0 || encrypted || !signs_offline(site->settings->dir, k))
+	if (rc < 0 || encrypted || !signs_offline(subject->settings->dir, k))
 		return rc;
 	doctor_detail(r, "%s is not encrypted, and signs more than snapshot and timestamp",
 		      k->path);
@@ -165,10 +168,10 @@ static int judge_key(struct doctor_result *r, const struct doctor_site *site,
 	return 0;
 }
 
-int doctor_check_keys(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_keys(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		      struct err *e)
 {
-	const struct settings_repository *s = site->settings;
+	const struct settings_repository *s = subject->settings;
 	CLEANUP(keyring_release) struct keyring keys = { 0 };
 	size_t private = 0;
 	(void)d;
@@ -178,7 +181,7 @@ int doctor_check_keys(struct doctor *d, struct doctor_site *site, struct doctor_
 	}
 	int rc = keyring_load(s->keys, s->dir, &keys, e);
 	for (size_t i = 0; rc == 0 && i < keys.count; i++) {
-		rc = judge_key(r, site, &keys.at[i], e);
+		rc = judge_key(r, subject, &keys.at[i], e);
 		private += keys.at[i].kind == KEYRING_FILE;
 	}
 	if (rc < 0)
@@ -197,16 +200,16 @@ int doctor_check_keys(struct doctor *d, struct doctor_site *site, struct doctor_
 
 /* ---- thresholds ---- */
 
-int doctor_check_spare(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+int doctor_check_spare(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		       struct err *e)
 {
-	int rc = facts_roles(site, e);
+	int rc = facts_roles(subject, e);
 	(void)d;
 	if (rc < 0)
 		return rc;
-	const struct writer_status *root = &site->roles.at[0];
-	for (size_t i = 0; i < site->roles.count; i++) {
-		const struct writer_status *s = &site->roles.at[i];
+	const struct writer_status *root = &subject->roles.at[0];
+	for (size_t i = 0; i < subject->roles.count; i++) {
+		const struct writer_status *s = &subject->roles.at[i];
 		if (s->keyids.count >= s->threshold)
 			continue;
 		doctor_detail(r, "%s has %zu of the %u keys that must sign", s->role,

@@ -43,7 +43,7 @@ static const struct doctor_opts defaults = { .deadline_s = NO_DEADLINE };
 /* One check of one repository. */
 struct job {
 	const struct doctor_check *check;
-	struct doctor_site *site; /* NULL: it is checked once */
+	struct doctor_subject *subject; /* NULL: it is checked once */
 	struct doctor_result result;
 };
 
@@ -63,10 +63,10 @@ static void jobs_release(struct jobs *j)
 static void doctor_release(struct doctor *d)
 {
 	for (size_t i = 0; i < d->count; i++) {
-		readers_release(&d->sites[i]);
-		facts_release(&d->sites[i]);
+		readers_release(&d->subjects[i]);
+		facts_release(&d->subjects[i]);
 	}
-	free(d->sites);
+	free(d->subjects);
 	client_release(&d->client);
 	http_access_list_release(&d->access);
 	settings_repositories_release(&d->repositories);
@@ -114,18 +114,18 @@ static int check_operands(const struct cli *cli, struct err *e)
 	return 0;
 }
 
-static int find_sites(struct doctor *d, struct err *e)
+static int find_subjects(struct doctor *d, struct err *e)
 {
 	const struct opt_list *names = &d->o->names;
 	for (size_t i = 0; i < names->count; i++)
 		if (!settings_repositories_find(&d->repositories, names->at[i]))
 			return settings_repositories_unknown(&d->repositories, names->at[i],
 							     ERR_NOT_FOUND, e);
-	d->sites = mem_alloc((d->repositories.count + 1) * sizeof *d->sites);
+	d->subjects = mem_alloc((d->repositories.count + 1) * sizeof *d->subjects);
 	for (size_t i = 0; i < d->repositories.count; i++) {
 		if (!is_named(names, d->repositories.at[i].name))
 			continue;
-		struct doctor_site *s = &d->sites[d->count++];
+		struct doctor_subject *s = &d->subjects[d->count++];
 		s->doctor = d;
 		s->settings = &d->repositories.at[i];
 		facts_init(s);
@@ -166,7 +166,7 @@ static int begin(struct doctor *d, struct err *e)
 	/* Statistics of downloads leave it out. */
 	http_access_program(&d->access, "doctor");
 	if (rc == 0)
-		rc = find_sites(d, e);
+		rc = find_subjects(d, e);
 	if (rc == 0)
 		rc = make_scratch(d, e);
 	d->deadline_s = d->o->deadline_s != NO_DEADLINE ? d->o->deadline_s
@@ -181,18 +181,18 @@ static int begin(struct doctor *d, struct err *e)
 
 /* ---- the checks ---- */
 
-static void add_job(struct jobs *j, const struct doctor_check *c, struct doctor_site *site)
+static void add_job(struct jobs *j, const struct doctor_check *c, struct doctor_subject *subject)
 {
 	j->at = mem_grow(j->at, j->count, &j->cap, sizeof *j->at);
-	j->at[j->count++] = (struct job){ .check = c, .site = site };
+	j->at[j->count++] = (struct job){ .check = c, .subject = subject };
 }
 
 /* A repository that is published and fetched here is not drilled twice. */
 static bool has_job(const struct jobs *j, const struct doctor_check *c,
-		    const struct doctor_site *site)
+		    const struct doctor_subject *subject)
 {
 	for (size_t i = 0; i < j->count; i++)
-		if (j->at[i].check->run == c->run && j->at[i].site == site)
+		if (j->at[i].check->run == c->run && j->at[i].subject == subject)
 			return true;
 	return false;
 }
@@ -205,12 +205,12 @@ static bool is_chosen(const struct cli *cli, const struct doctor_check *c)
 	return !cli->count;
 }
 
-static void add_jobs(struct jobs *j, enum doctor_for whom, struct doctor_site *site)
+static void add_jobs(struct jobs *j, enum doctor_for whom, struct doctor_subject *subject)
 {
 	for (size_t i = 0; i < doctor_check_count; i++) {
 		const struct doctor_check *c = &doctor_checks[i];
-		if (c->whom == whom && is_chosen(j->doctor->cli, c) && !has_job(j, c, site))
-			add_job(j, c, site);
+		if (c->whom == whom && is_chosen(j->doctor->cli, c) && !has_job(j, c, subject))
+			add_job(j, c, subject);
 	}
 }
 
@@ -239,17 +239,17 @@ static void find_jobs(struct jobs *j)
 	bool publishes = false, fetches = !d->count;
 	add_jobs(j, DOCTOR_FOR_ALL, NULL);
 	for (size_t i = 0; i < d->count; i++) {
-		bool published = d->sites[i].settings->dir != NULL;
+		bool published = d->subjects[i].settings->dir != NULL;
 		if (published)
-			add_jobs(j, DOCTOR_FOR_PUBLISHER, &d->sites[i]);
+			add_jobs(j, DOCTOR_FOR_PUBLISHER, &d->subjects[i]);
 		publishes |= published;
 	}
 	if (publishes)
 		add_jobs(j, DOCTOR_FOR_OPERATOR, NULL);
 	for (size_t i = 0; i < d->count; i++) {
-		bool fetched = d->sites[i].settings->metadata.count > 0;
+		bool fetched = d->subjects[i].settings->metadata.count > 0;
 		if (fetched)
-			add_jobs(j, DOCTOR_FOR_CLIENT, &d->sites[i]);
+			add_jobs(j, DOCTOR_FOR_CLIENT, &d->subjects[i]);
 		fetches |= fetched;
 	}
 	if (fetches)
@@ -277,8 +277,9 @@ static bool lacks_catalog(const struct jobs *j, const struct job *job)
 	if (job->check->whom != DOCTOR_FOR_PUBLISHER || job->check->run == doctor_check_catalog)
 		return false;
 	for (size_t i = 0; i < j->count; i++)
-		told |= j->at[i].site == job->site && j->at[i].check->run == doctor_check_catalog;
-	return told && !facts_was_signed(job->site);
+		told |= j->at[i].subject == job->subject &&
+			j->at[i].check->run == doctor_check_catalog;
+	return told && !facts_was_signed(job->subject);
 }
 
 static void run_job(void *ctx, size_t i)
@@ -290,7 +291,7 @@ static void run_job(void *ctx, size_t i)
 		doctor_skip(&job->result, "needs a catalog that is signed");
 		return;
 	}
-	if (job->check->run(j->doctor, job->site, &job->result, &e) < 0)
+	if (job->check->run(j->doctor, job->subject, &job->result, &e) < 0)
 		take_error(job, j->doctor, &e);
 }
 
@@ -305,8 +306,8 @@ static void put_result(json_t *checks, const struct job *job)
 	json_t *one = json_push_object(checks);
 	json_put_string(one, "check", job->check->name);
 	json_put_string(one, "for", whom_names[job->check->whom]);
-	if (job->site)
-		json_put_string(one, "repository", job->site->settings->name);
+	if (job->subject)
+		json_put_string(one, "repository", job->subject->settings->name);
 	json_put_string(one, "verdict", verdict_names[r->verdict]);
 	json_put(one, "text", json_string_lossy(r->text, strlen(r->text)));
 	json_put(one, "details", json_strings(&r->details));

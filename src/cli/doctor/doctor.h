@@ -1,5 +1,5 @@
 /*
- * ferry doctor: whether everything is as it should be, check by check, and what to do where not.
+ * ferry doctor: whether everything is as it should be, check by check, and what to do if not.
  *
  * What always holds here:
  *  - nothing is changed: not the tree, the mirrors, the store or the history. What a check has to
@@ -50,6 +50,8 @@ void doctor_pass(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3
 void doctor_fail(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void doctor_skip(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void doctor_detail(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* "ID: " and what failed, without the "mirror ID: " that errors of mirrors begin with. */
+void doctor_detail_error(struct doctor_result *r, const char *id, const struct err *why);
 /* A command; words from outside are quoted by the caller. The same one is added once. */
 void doctor_next(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void doctor_hint(struct doctor_result *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -73,8 +75,8 @@ struct doctor_place {
 	struct probe probe;       /* of readers_probes() */
 };
 
-/* One section [repository.NAME]: what is known of it. */
-struct doctor_site {
+/* What checks are about: one section [repository.NAME], and what is known of it. */
+struct doctor_subject {
 	struct doctor *doctor;
 	const struct settings_repository *settings; /* borrowed */
 
@@ -109,7 +111,7 @@ struct doctor {
 	struct settings_repositories repositories;
 	struct settings_fetch fetch;
 	struct http_access_list access;
-	struct doctor_site *sites;
+	struct doctor_subject *subjects;
 	size_t count;
 	struct doctor_fact client_fact;
 	struct client client; /* the store, and what was verified last */
@@ -128,9 +130,9 @@ enum doctor_for {
 struct doctor_check {
 	const char *name;
 	enum doctor_for whom;
-	/* An error becomes a failed verdict; ERR_CANCELLED at the deadline does, too. site is NULL
-	 * for what is checked once. */
-	int (*run)(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+	/* An error becomes a failed verdict; ERR_CANCELLED at the deadline does, too. subject is
+	 * NULL for what is checked once. */
+	int (*run)(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		   struct err *e);
 };
 extern const struct doctor_check doctor_checks[];
@@ -139,27 +141,27 @@ extern const size_t doctor_check_count;
 /* ---- facts.c ---- */
 
 /* Each returns 0, or the error of the one who asked first. */
-bool facts_was_signed(const struct doctor_site *s);
-WARN_UNUSED int facts_tree(struct doctor_site *s, struct err *e);
-WARN_UNUSED int facts_roles(struct doctor_site *s, struct err *e);
-WARN_UNUSED int facts_verify(struct doctor_site *s, struct err *e); /* every mirror, quick */
-WARN_UNUSED int facts_health(struct doctor_site *s, struct err *e); /* as readers see them */
+bool facts_was_signed(const struct doctor_subject *s);
+WARN_UNUSED int facts_tree(struct doctor_subject *s, struct err *e);
+WARN_UNUSED int facts_roles(struct doctor_subject *s, struct err *e);
+WARN_UNUSED int facts_verify(struct doctor_subject *s, struct err *e); /* every mirror, quick */
+WARN_UNUSED int facts_health(struct doctor_subject *s, struct err *e); /* as readers see them */
 WARN_UNUSED int facts_client(struct doctor *d, struct err *e);
-typedef int facts_find_fn(struct doctor_site *s, struct err *e);
-WARN_UNUSED int facts_once(struct doctor_fact *f, struct doctor_site *s, facts_find_fn *find,
+typedef int facts_find_fn(struct doctor_subject *s, struct err *e);
+WARN_UNUSED int facts_once(struct doctor_fact *f, struct doctor_subject *s, facts_find_fn *find,
 			   struct err *e);
-void facts_init(struct doctor_site *s);
-void facts_release(struct doctor_site *s);
+void facts_init(struct doctor_subject *s);
+void facts_release(struct doctor_subject *s);
 
 /* ---- readers.c ---- */
 
-WARN_UNUSED int readers_places(struct doctor_site *s, struct err *e);
-WARN_UNUSED int readers_probes(struct doctor_site *s, struct err *e);
-void readers_release(struct doctor_site *s);
+WARN_UNUSED int readers_places(struct doctor_subject *s, struct err *e);
+WARN_UNUSED int readers_probes(struct doctor_subject *s, struct err *e);
+void readers_release(struct doctor_subject *s);
 
 /* ---- the checks ---- */
 
-typedef int doctor_run(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
+typedef int doctor_run(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 		       struct err *e);
 /* check_settings.c */
 doctor_run doctor_check_settings;

@@ -18,7 +18,7 @@
 
 struct turn {
 	const struct doctor_place *place;
-	struct doctor_site *site;
+	struct doctor_subject *subject;
 	struct err why;
 	uint64_t bytes, us;
 };
@@ -63,10 +63,10 @@ static void copy_repository(struct settings_repository *out, const struct settin
 		out->root_sha256 = mem_strdup(s->root_sha256);
 }
 
-/* Of a mirror without metadata, that comes from wherever it is. */
+/* A mirror without metadata is tried with the metadata of the others. */
 static void add_endpoints(struct settings_repository *out, const struct turn *t)
 {
-	const struct doctor_site *s = t->site;
+	const struct doctor_subject *s = t->subject;
 	const struct doctor_place *p = t->place;
 	bool own = p->entry && catalog_mirror_has(p->entry, MIRROR_HOLDS_METADATA) &&
 		   settings_repository_reads(p->from);
@@ -97,9 +97,9 @@ static int open_remote(struct client *c, struct err *e)
 static int open_client(const struct turn *t, const struct opt_list *only, struct client *c,
 		       struct err *e)
 {
-	struct doctor *d = t->site->doctor;
+	struct doctor *d = t->subject->doctor;
 	CLEANUP(mem_free_ptr) char *home = mem_printf("%s/%s-%s", d->scratch,
-						      t->site->settings->name, t->place->id);
+						      t->subject->settings->name, t->place->id);
 	struct settings_repository *one = mem_alloc(sizeof *one);
 	*c = (struct client){
 		.repositories = { .at = one, .count = 1, .cap = 1 },
@@ -107,7 +107,7 @@ static int open_client(const struct turn *t, const struct opt_list *only, struct
 		.only = only,
 		.cancel = d->quiet.cancel,
 	};
-	copy_repository(one, t->site->settings);
+	copy_repository(one, t->subject->settings);
 	add_endpoints(one, t);
 	int rc = settings_access_read(d->conf, &c->access, e);
 	/* Statistics leave it out. */
@@ -165,7 +165,7 @@ static void tell_turn(struct doctor_result *r, const struct turn *t)
 {
 	char size[SIZE_TEXT];
 	if (t->why.class)
-		doctor_detail(r, "%s: %s", t->place->id, t->why.text);
+		doctor_detail_error(r, t->place->id, &t->why);
 	else
 		doctor_detail(r, "%s: %s in %llu.%llu s", t->place->id, format_size(size, t->bytes),
 			      (unsigned long long)t->us / 1000000,
@@ -184,8 +184,8 @@ static int judge_turns(struct turn *turns, size_t count, struct doctor_result *r
 		bad += turns[i].why.class != 0;
 	}
 	if (bad)
-		doctor_fail(r, "%zu of %zu mirror%s not serve a model alone", bad, count,
-			    count == 1 ? " does" : "s do");
+		doctor_fail(r, "%zu of %zu mirror%s not serve a model without the others", bad,
+			    count, count == 1 ? " does" : "s do");
 	else if (count == 1)
 		doctor_skip(r, "there is only one mirror, and it serves a model");
 	else
@@ -196,20 +196,20 @@ static int judge_turns(struct turn *turns, size_t count, struct doctor_result *r
 	return 0;
 }
 
-int doctor_check_fallbacks(struct doctor *d, struct doctor_site *site, struct doctor_result *r,
-			   struct err *e)
+int doctor_check_fallbacks(struct doctor *d, struct doctor_subject *subject,
+			   struct doctor_result *r, struct err *e)
 {
 	size_t count = 0;
-	int rc = readers_places(site, e);
+	int rc = readers_places(subject, e);
 	if (rc < 0)
 		return rc;
 	CLEANUP(mem_free_ptr) struct turn *turns =
-		mem_alloc((site->place_count + 1) * sizeof *turns);
-	for (size_t i = 0; i < site->place_count; i++) {
-		const struct doctor_place *p = &site->places[i];
+		mem_alloc((subject->place_count + 1) * sizeof *turns);
+	for (size_t i = 0; i < subject->place_count; i++) {
+		const struct doctor_place *p = &subject->places[i];
 		if (p->entry && p->entry->holds != MIRROR_HOLDS_METADATA &&
 		    !mirror_entry_is_of_others(mirror_kinds_all, p->entry))
-			turns[count++] = (struct turn){ .place = p, .site = site };
+			turns[count++] = (struct turn){ .place = p, .subject = subject };
 	}
 	if (!count) {
 		doctor_skip(r, "no mirror for readers is known");

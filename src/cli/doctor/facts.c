@@ -12,11 +12,14 @@
 #define MIRRORS_AT_A_TIME 8
 
 /* Who comes first finds it out; the others wait, and get the same. */
-int facts_once(struct doctor_fact *f, struct doctor_site *s, facts_find_fn *find, struct err *e)
+static bool is_first(struct doctor_fact *f)
 {
 	pthread_mutex_lock(&f->lock);
-	if (!f->known)
-		(void)!find(s, &f->why);
+	return !f->known;
+}
+
+static int answer(struct doctor_fact *f, struct err *e)
+{
 	f->known = true;
 	pthread_mutex_unlock(&f->lock);
 	if (f->why.class)
@@ -24,27 +27,34 @@ int facts_once(struct doctor_fact *f, struct doctor_site *s, facts_find_fn *find
 	return -(int)f->why.class;
 }
 
+int facts_once(struct doctor_fact *f, struct doctor_subject *s, facts_find_fn *find, struct err *e)
+{
+	if (is_first(f))
+		(void)!find(s, &f->why);
+	return answer(f, e);
+}
+
 /* ---- the tree ---- */
 
-bool facts_was_signed(const struct doctor_site *s)
+bool facts_was_signed(const struct doctor_subject *s)
 {
 	CLEANUP(mem_free_ptr) char *path = path_join(s->settings->dir, RELEASE_TIMESTAMP);
 	return file_exists(path);
 }
 
-static int open_tree(struct doctor_site *s, struct err *e)
+static int open_tree(struct doctor_subject *s, struct err *e)
 {
 	int rc = tree_open(s->settings->dir, &s->tree, e);
 	s->tree.cancel = s->doctor->quiet.cancel;
 	return rc;
 }
 
-int facts_tree(struct doctor_site *s, struct err *e)
+int facts_tree(struct doctor_subject *s, struct err *e)
 {
 	return facts_once(&s->tree_fact, s, open_tree, e);
 }
 
-static int read_roles(struct doctor_site *s, struct err *e)
+static int read_roles(struct doctor_subject *s, struct err *e)
 {
 	CLEANUP_PTR(writer_close) struct writer *w = NULL;
 	int rc = writer_look(s->settings->dir, s->doctor->now_s, &w, e);
@@ -56,7 +66,7 @@ static int read_roles(struct doctor_site *s, struct err *e)
 	return err_hint(e, "run `ferry catalog init` to make its keys and root");
 }
 
-int facts_roles(struct doctor_site *s, struct err *e)
+int facts_roles(struct doctor_subject *s, struct err *e)
 {
 	return facts_once(&s->roles_fact, s, read_roles, e);
 }
@@ -71,7 +81,7 @@ static bool is_before(const struct settings_mirror *m, const struct settings_mir
 	return serves && (!other || m->priority < than->priority);
 }
 
-static void add_mirror(struct doctor_site *s, const struct mirrors_entry *p,
+static void add_mirror(struct doctor_subject *s, const struct mirrors_entry *p,
 		       const struct settings_mirror **first)
 {
 	size_t at = s->mirror_count++;
@@ -88,7 +98,7 @@ static void add_mirror(struct doctor_site *s, const struct mirrors_entry *p,
 	s->primary = at;
 }
 
-static int open_mirrors(struct doctor_site *s, struct err *e)
+static int open_mirrors(struct doctor_subject *s, struct err *e)
 {
 	const struct publisher_opts who = {
 		.name = s->settings->name,
@@ -114,7 +124,7 @@ static int open_mirrors(struct doctor_site *s, struct err *e)
 }
 
 /* Faults of the mirrors are what the checks look at. */
-static int verify(struct doctor_site *s, struct err *e)
+static int verify(struct doctor_subject *s, struct err *e)
 {
 	struct retry retry = RETRY_DEFAULT;
 	struct err found = ERR_INIT;
@@ -141,14 +151,14 @@ static int verify(struct doctor_site *s, struct err *e)
 	return rc;
 }
 
-int facts_verify(struct doctor_site *s, struct err *e)
+int facts_verify(struct doctor_subject *s, struct err *e)
 {
 	return facts_once(&s->verify_fact, s, verify, e);
 }
 
 /* ---- what readers see ---- */
 
-static int look(struct doctor_site *s, struct err *e)
+static int look(struct doctor_subject *s, struct err *e)
 {
 	struct doctor *d = s->doctor;
 	CLEANUP(settings_health_release) struct settings_health settings = { 0 };
@@ -170,7 +180,7 @@ static int look(struct doctor_site *s, struct err *e)
 	return health_run(&o, &s->history, &s->health, e);
 }
 
-int facts_health(struct doctor_site *s, struct err *e)
+int facts_health(struct doctor_subject *s, struct err *e)
 {
 	return facts_once(&s->health_fact, s, look, e);
 }
@@ -203,19 +213,14 @@ static int recall(struct doctor *d, struct err *e)
 int facts_client(struct doctor *d, struct err *e)
 {
 	struct doctor_fact *f = &d->client_fact;
-	pthread_mutex_lock(&f->lock);
-	if (!f->known)
+	if (is_first(f))
 		(void)!recall(d, &f->why);
-	f->known = true;
-	pthread_mutex_unlock(&f->lock);
-	if (f->why.class)
-		*e = f->why;
-	return -(int)f->why.class;
+	return answer(f, e);
 }
 
 /* ---- all ---- */
 
-void facts_init(struct doctor_site *s)
+void facts_init(struct doctor_subject *s)
 {
 	struct doctor_fact *const all[] = { &s->tree_fact,   &s->roles_fact,  &s->verify_fact,
 					    &s->health_fact, &s->places_fact, &s->probes_fact };
@@ -223,7 +228,7 @@ void facts_init(struct doctor_site *s)
 		pthread_mutex_init(&all[i]->lock, NULL);
 }
 
-void facts_release(struct doctor_site *s)
+void facts_release(struct doctor_subject *s)
 {
 	for (size_t i = 0; i < s->mirror_count; i++)
 		verify_mirror_release(&s->mirrors[i]);

@@ -10,7 +10,7 @@
 
 #define MAX_PLACES (CATALOG_MAX_MIRRORS + 64)
 
-static struct doctor_place *add(struct doctor_site *s, const char *id, const char *url)
+static struct doctor_place *add(struct doctor_subject *s, const char *id, const char *url)
 {
 	struct doctor_place *p = &s->places[s->place_count++];
 	p->id = mem_strdup(id);
@@ -20,7 +20,7 @@ static struct doctor_place *add(struct doctor_site *s, const char *id, const cha
 	return p;
 }
 
-static struct mirror_env env_of(const struct doctor_site *s, const struct doctor_place *p)
+static struct mirror_env env_of(const struct doctor_subject *s, const struct doctor_place *p)
 {
 	return (struct mirror_env){
 		.access = &s->doctor->access,
@@ -40,7 +40,7 @@ static char *plain_url(const char *text)
 	return url;
 }
 
-static bool has_url(const struct doctor_site *s, const char *url)
+static bool has_url(const struct doctor_subject *s, const char *url)
 {
 	CLEANUP(mem_free_ptr) char *tidy = plain_url(url);
 	for (size_t i = 0; i < s->place_count; i++) {
@@ -51,7 +51,7 @@ static bool has_url(const struct doctor_site *s, const char *url)
 	return false;
 }
 
-static void add_catalog(struct doctor_site *s, const struct catalog *c)
+static void add_catalog(struct doctor_subject *s, const struct catalog *c)
 {
 	for (size_t i = 0; i < c->mirror_count && s->place_count < MAX_PLACES; i++) {
 		struct doctor_place *p = add(s, c->mirrors[i].id, c->mirrors[i].url);
@@ -64,7 +64,7 @@ static void add_catalog(struct doctor_site *s, const struct catalog *c)
 	}
 }
 
-static void add_metadata(struct doctor_site *s)
+static void add_metadata(struct doctor_subject *s)
 {
 	const struct str_list *urls = &s->settings->metadata;
 	for (size_t i = 0; i < urls->count && s->place_count < MAX_PLACES; i++) {
@@ -79,7 +79,7 @@ static void add_metadata(struct doctor_site *s)
 }
 
 /* Of a repository that nothing was fetched from yet, only the places of its metadata are known. */
-static int find_places(struct doctor_site *s, struct err *e)
+static int find_places(struct doctor_subject *s, struct err *e)
 {
 	struct err unknown = ERR_INIT;
 	s->places = mem_alloc(MAX_PLACES * sizeof *s->places);
@@ -100,7 +100,7 @@ static int find_places(struct doctor_site *s, struct err *e)
 	return 0;
 }
 
-int readers_places(struct doctor_site *s, struct err *e)
+int readers_places(struct doctor_subject *s, struct err *e)
 {
 	return facts_once(&s->places_fact, s, find_places, e);
 }
@@ -109,7 +109,7 @@ int readers_places(struct doctor_site *s, struct err *e)
 
 static void probe(void *ctx, size_t i)
 {
-	struct doctor_site *s = ctx;
+	struct doctor_subject *s = ctx;
 	struct doctor_place *p = &s->places[i];
 	struct err e = ERR_INIT;
 	const struct probe_options o = PROBE_OPTIONS;
@@ -118,7 +118,7 @@ static void probe(void *ctx, size_t i)
 		p->error = e;
 }
 
-static int ask_places(struct doctor_site *s, struct err *e)
+static int ask_places(struct doctor_subject *s, struct err *e)
 {
 	int rc = readers_places(s, e);
 	if (rc == 0)
@@ -126,12 +126,12 @@ static int ask_places(struct doctor_site *s, struct err *e)
 	return rc < 0 ? rc : cancel_check(s->doctor->quiet.cancel, e);
 }
 
-int readers_probes(struct doctor_site *s, struct err *e)
+int readers_probes(struct doctor_subject *s, struct err *e)
 {
 	return facts_once(&s->probes_fact, s, ask_places, e);
 }
 
-void readers_release(struct doctor_site *s)
+void readers_release(struct doctor_subject *s)
 {
 	for (size_t i = 0; i < s->place_count; i++) {
 		struct doctor_place *p = &s->places[i];

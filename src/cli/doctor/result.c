@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void doctor_result_release(struct doctor_result *r)
 {
@@ -57,6 +58,13 @@ void doctor_detail(struct doctor_result *r, const char *fmt, ...)
 	va_start(args, fmt);
 	str_list_take(&r->details, formatted(fmt, args));
 	va_end(args);
+}
+
+void doctor_detail_error(struct doctor_result *r, const char *id, const struct err *why)
+{
+	CLEANUP(mem_free_ptr) char *prefix = mem_printf("mirror %s: ", id);
+	size_t skip = str_starts(why->text, prefix) ? strlen(prefix) : 0;
+	doctor_detail(r, "%s: %s", id, why->text + skip);
 }
 
 void doctor_next(struct doctor_result *r, const char *fmt, ...)
