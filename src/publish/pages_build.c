@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define RANDOM_BYTES 8
+
 struct pages_build {
 	char *dir;    /* the folder, links resolved */
 	char *parent; /* of it; in it are, with the name of the folder: */
@@ -93,9 +95,15 @@ static int check_foreign(const struct pages_build *b, struct err *e)
 	return find_foreign(&w, "", e);
 }
 
-static int look_at_old(struct pages_build *b, struct err *e)
+static int check_empty(const struct pages_build *b, struct err *e)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
+	int rc = file_list_dir(b->dir, &names, e);
+	return rc == 0 && names.count ? not_ours(b->dir, NULL, e) : rc;
+}
+
+static int look_at_old(struct pages_build *b, struct err *e)
+{
 	struct err why = ERR_INIT;
 	struct stat st;
 	b->there = lstat(b->dir, &st) == 0;
@@ -109,11 +117,34 @@ static int look_at_old(struct pages_build *b, struct err *e)
 		*e = why;
 		return err_hint(e, "remove the folder, and make the site again");
 	}
-	int rc = file_list_dir(b->dir, &names, e);
-	return rc == 0 && names.count ? not_ours(b->dir, NULL, e) : rc;
+	return check_empty(b, e);
 }
 
 /* ---- beginning ------------------------------------------------------------------- */
+
+/* ".site.next.<random>": a folder of somebody may have such a name, but for the digits. */
+static bool is_next(const char *name, const char *prefix)
+{
+	const char *digits = name + strlen(prefix);
+	return str_starts(name, prefix) && strlen(digits) == 2 * RANDOM_BYTES &&
+	       strspn(digits, "0123456789abcdef") == 2 * RANDOM_BYTES;
+}
+
+/* Nothing is removed, or put in the place of a site, that only has the name of an old build. */
+static bool is_site(const char *dir)
+{
+	CLEANUP(pages_release) struct pages was = { 0 };
+	struct err ignored = ERR_INIT;
+	return pages_read(dir, &was, &ignored) == 0;
+}
+
+static void remove_old(const struct pages_build *b)
+{
+	if (is_site(b->old))
+		file_remove_tree(b->old);
+	else
+		(void)!rmdir(b->old);
+}
 
 /* What killed builds left; only while this one has the lock. */
 static void remove_leftovers(const struct pages_build *b)
@@ -125,20 +156,20 @@ static void remove_leftovers(const struct pages_build *b)
 		return;
 	for (size_t i = 0; i < names.count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(b->parent, names.at[i]);
-		if (str_starts(names.at[i], next))
+		if (is_next(names.at[i], next))
 			file_remove_tree(path);
 	}
 	/* A build without os_exchange() was killed between its two renames. */
-	if (!file_exists(b->dir))
+	if (file_exists(b->dir))
+		remove_old(b);
+	else if (is_site(b->old))
 		(void)!rename(b->old, b->dir);
-	else
-		file_remove_tree(b->old);
 }
 
 static int begin(struct pages_build *b, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *lock = mem_printf("%s/.%s.lock", b->parent, path_base(b->dir));
-	uint8_t random[8];
+	uint8_t random[RANDOM_BYTES];
 	char hex[2 * sizeof random + 1];
 	int rc = file_mkdirs(b->parent, FILE_PUBLIC_DIR_MODE, e);
 	if (rc == 0)
@@ -263,9 +294,20 @@ static int move_twice(const struct pages_build *b)
 	return why;
 }
 
+/* Somebody may have put a file into it while the new build was being made. */
+static int check_again(const struct pages_build *b, struct err *e)
+{
+	if (!b->there)
+		return 0;
+	return b->was.dir ? check_foreign(b, e) : check_empty(b, e);
+}
+
 /* What is replaced then has the name of the new build, or that of the old one. */
 static int replace(struct pages_build *b, struct err *e)
 {
+	int rc = check_again(b, e);
+	if (rc < 0)
+		return rc;
 	int why = b->there ? os_exchange(b->next, b->dir) : rename(b->next, b->dir) < 0 ? errno : 0;
 	if (b->there && os_lacks(why))
 		why = move_twice(b);
@@ -297,7 +339,7 @@ int pages_build_commit(struct pages_build *b, uint64_t release, struct pages *ou
 	if (rc < 0)
 		return rc;
 	if (b->next)
-		file_remove_tree(b->old);
+		remove_old(b);
 	*counts = b->counts;
 	*out = b->now;
 	out->dir = mem_strdup(b->dir);

@@ -50,7 +50,9 @@ struct send {
 	struct item *items; /* in the order of p */
 	struct item **by_key;
 	size_t count;
-	unsigned rank; /* that is being sent */
+	unsigned rank;           /* that is being sent */
+	struct pages_left *left; /* what is below site/; only to prune */
+	size_t left_count, left_cap;
 	char *task;
 	pthread_mutex_t lock; /* of what follows, and the numbers of m */
 	struct verified record;
@@ -100,8 +102,18 @@ static void send_init(struct send *s)
 	verified_open(&s->record, s->o->record_dir, s->m->id, s->m->mirror->url);
 }
 
+static void forget_left(struct send *s)
+{
+	for (size_t i = 0; i < s->left_count; i++)
+		free(s->left[i].key);
+	free(s->left);
+	s->left = NULL;
+	s->left_count = s->left_cap = 0;
+}
+
 static void send_release(struct send *s)
 {
+	forget_left(s);
 	for (size_t i = 0; i < s->count; i++)
 		free(s->items[i].file.key);
 	free(s->items);
@@ -142,14 +154,46 @@ static int each(struct send *s, void (*fn)(void *ctx, size_t i), struct err *e)
 
 /* ---- what is there ---------------------------------------------------------------- */
 
-static bool may_go(const struct send *s, const struct mirror_entry *entry)
+static void add_left(struct send *s, const struct mirror_entry *entry, bool current)
+{
+	s->left = mem_grow(s->left, s->left_count, &s->left_cap, sizeof *s->left);
+	s->left[s->left_count++] = (struct pages_left){ .key = mem_strdup(entry->key),
+							.size = entry->stat.size,
+							.modified_s = entry->stat.modified_s,
+							.current = current };
+}
+
+static bool may_go(const struct send *s, const struct pages_left *f)
 {
 	const struct prune_time *time = &s->o->time;
-	int64_t modified_s = entry->stat.modified_s;
 	/* The list stays where the folder is a mirror itself. */
-	return (s->o->prune || s->o->prune_only) &&
-	       strcmp(entry->key, PAGES_PREFIX PAGES_LIST) != 0 && modified_s &&
-	       modified_s <= time->now_s && (uint64_t)(time->now_s - modified_s) >= time->grace_s;
+	return !f->current && strcmp(f->key, PAGES_PREFIX PAGES_LIST) != 0 && f->modified_s &&
+	       f->since_s <= time->now_s && (uint64_t)(time->now_s - f->since_s) >= time->grace_s;
+}
+
+/* When it was sent; one that is still to be sent is sent now. */
+static int64_t sent_s(const struct send *s, const char *key)
+{
+	struct item wanted = { .file.key = (char *)(uintptr_t)key }, *at = &wanted;
+	struct item **found = bsearch(&at, s->by_key, s->count, sizeof at, compare_items);
+	return found && (*found)->there ? (*found)->stat.modified_s : s->o->time.now_s;
+}
+
+static void find_old(struct send *s)
+{
+	struct pages_mirror *m = s->m;
+	for (size_t i = 0; i < s->left_count; i++)
+		if (s->left[i].current)
+			s->left[i].modified_s = sent_s(s, s->left[i].key);
+	pages_old_find(s->left, s->left_count, sent_s(s, PAGES_PREFIX "index.html"));
+	for (size_t i = 0; i < s->left_count; i++) {
+		const struct pages_left *f = &s->left[i];
+		if (!may_go(s, f))
+			continue;
+		m->old = mem_grow(m->old, m->old_count, &m->old_cap, sizeof *m->old);
+		m->old[m->old_count++] = (struct pages_old){ mem_strdup(f->key), f->size, false };
+		m->old_bytes += f->size;
+	}
 }
 
 static int on_entry(void *ctx, const struct mirror_entry *entry, struct err *e)
@@ -160,12 +204,9 @@ static int on_entry(void *ctx, const struct mirror_entry *entry, struct err *e)
 	if (found) {
 		(*found)->listed = true;
 		(*found)->stat = entry->stat;
-	} else if (str_starts(entry->key, PAGES_PREFIX) && may_go(s, entry)) {
-		struct pages_mirror *m = s->m;
-		m->old = mem_grow(m->old, m->old_count, &m->old_cap, sizeof *m->old);
-		m->old[m->old_count++] = (struct pages_old){ mem_strdup(entry->key),
-							     entry->stat.size, false };
 	}
+	if ((s->o->prune || s->o->prune_only) && str_starts(entry->key, PAGES_PREFIX))
+		add_left(s, entry, found != NULL);
 	return cancel_check(s->o->cancel, e);
 }
 
@@ -173,7 +214,7 @@ static void forget_listing(struct send *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		s->items[i].listed = false;
-	pages_mirror_release(s->m);
+	forget_left(s);
 }
 
 static int list(struct send *s, struct err *e)
@@ -242,8 +283,8 @@ static int plan(struct send *s, struct err *e)
 		m->files += !s->items[i].there;
 		m->bytes += s->items[i].there ? 0 : s->items[i].page->size;
 	}
-	for (size_t i = 0; i < m->old_count; i++)
-		m->old_bytes += m->old[i].size;
+	if (rc == 0)
+		find_old(s);
 	return rc;
 }
 

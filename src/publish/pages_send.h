@@ -8,18 +8,17 @@
  *    together gets them together. If it is interrupted, readers still have a site that works;
  *  - only what is new or changed is sent: by the digest that the mirror reports or, if it reports
  *    none, by the record of what was sent (verified.h);
- *  - removed is only what is below site/, is not of this build, and has been there for longer than
- *    the grace period: pages that readers have open may still ask for their assets.
+ *  - removed is only what is below site/, is not of this build, and has been of no use for longer
+ *    than the grace period (pages_old.h): pages that readers have open still ask for their assets.
  */
 #ifndef FERRY_PUBLISH_PAGES_SEND_H
 #define FERRY_PUBLISH_PAGES_SEND_H
 
 #include "publish/pages.h"
+#include "publish/pages_old.h"
 #include "publish/prune_keep.h"
 #include "publish/tree.h"
 #include "util/report.h"
-
-#define PAGES_PREFIX "site/" /* of the keys */
 
 enum pages_outcome {
 	PAGES_FAILED,

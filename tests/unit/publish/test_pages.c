@@ -112,6 +112,50 @@ static void paths_that_lead_out_of_the_folder_are_refused(void **state)
 	}
 }
 
+static void put(const char *name)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
+	struct err e = ERR_INIT;
+	assert_int_equal(file_mkdirs_for(path, FILE_PUBLIC_DIR_MODE, &e), 0);
+	assert_int_equal(file_write_atomic(path, "not saved elsewhere", 19, FILE_MODE, &e), 0);
+}
+
+static bool is_there(const char *name)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
+	return file_exists(path);
+}
+
+static void folders_of_somebody_with_names_of_a_build_stay(void **state)
+{
+	static const char *const names[] = { ".site.old/thesis", ".site.next.holiday/photo" };
+	struct pages_counts counts;
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		put(names[i]);
+	make("1", "2", &counts);
+	make("1", "3", &counts);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_true(is_there(names[i]));
+	assert_file("two.html", "3");
+}
+
+static void a_file_that_comes_while_the_site_is_made_is_not_lost(void **state)
+{
+	struct pages_counts counts;
+	(void)state;
+	make("1", "2", &counts);
+	CLEANUP_PTR(pages_build_close) struct pages_build *b = NULL;
+	CLEANUP(pages_release) struct pages p = { 0 };
+	struct err e = ERR_INIT;
+	assert_int_equal(pages_build_open(site, false, NULL, &b, &e), 0);
+	add(b, "index.html", "<html>");
+	put("site/a/notes.txt");
+	assert_int_equal(pages_build_commit(b, 8, &p, &counts, &e), -ERR_USAGE);
+	assert_true(is_there("site/a/notes.txt"));
+	assert_file("two.html", "2");
+}
+
 /* Somebody has edited it; the paths name files that are compared, and keys of mirrors. */
 static void a_list_that_is_damaged_is_refused(void **state)
 {
@@ -156,6 +200,10 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(paths_that_lead_out_of_the_folder_are_refused,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(folders_of_somebody_with_names_of_a_build_stay,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_file_that_comes_while_the_site_is_made_is_not_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_list_that_is_damaged_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
