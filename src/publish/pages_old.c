@@ -34,12 +34,15 @@ static int compare(const void *a, const void *b)
 	int order = compare_stems(x->key, y->key);
 	if (order == 0 && x->modified_s != y->modified_s)
 		order = x->modified_s < y->modified_s ? -1 : 1;
+	if (order == 0 && x->current != y->current)
+		order = x->current ? 1 : -1; /* the one that replaced it in the same second */
 	return order ? order : strcmp(x->key, y->key);
 }
 
 void pages_old_find(struct pages_left *all, size_t count, int64_t index_s)
 {
-	int64_t later_s = 0; /* when the next one was sent */
+	int64_t later_s = 0;  /* when the next one was sent */
+	bool current = false; /* is one of the same second of this build? */
 	if (count)
 		qsort(all, count, sizeof *all, compare);
 	for (size_t i = count; i-- > 0;) {
@@ -49,8 +52,10 @@ void pages_old_find(struct pages_left *all, size_t count, int64_t index_s)
 			later_s = 0;
 		else if (f->modified_s < f[1].modified_s)
 			later_s = f[1].modified_s;
+		current = f->current || (current && !alone && f->modified_s == f[1].modified_s);
+		int64_t replaced_s = current ? f->modified_s : later_s ? later_s : index_s;
 		f->since_s = !str_starts(f->key, PAGES_PREFIX PAGES_ASSETS)
 				     ? f->modified_s
-				     : MAX(later_s ? later_s : index_s, f->modified_s);
+				     : MAX(replaced_s, f->modified_s);
 	}
 }

@@ -101,6 +101,19 @@ def test_settings_that_no_command_of_the_day_reads_are_checked(doctor):
     assert "deadline" in result["text"]
 
 
+@pytest.mark.parametrize("section, message", [
+    ("[front]\nrequests = many\n", "requests"),
+    ("[front.a]\nservers = nowhere\n", "servers"),
+    ("[front.d]\nrequests = 5\n", "[front.d]: there is no [mirror.d]")])
+def test_settings_of_what_stands_in_front_are_checked(doctor, section, message):
+    path = doctor.publisher.dir / "ferry.conf"
+    text = path.read_text()
+    path.write_text(text + "[front]\nrequests = 5\n[front.a]\nservers = s:80\n")
+    assert verdicts(doctor("--json", "settings")) == {"settings": "pass"}
+    path.write_text(text + section)
+    assert message in checks(doctor("--json", "settings", check=1))["settings"]["text"]
+
+
 def test_a_mistyped_check_is_an_error_with_the_nearest_name(doctor):
     assert "did you mean 'mirrors'" in doctor("mirors", check=2).err
 
@@ -187,6 +200,8 @@ def test_runs_of_health_and_what_its_audit_found(doctor):
     assert verdicts(result) == {"health": "pass", "digests": "pass"}
     assert "the audit of 3 mirrors" in checks(result)["digests"]["text"]
     assert verdicts(doctor("--json", "health", check=1, at="+3 hours")) == {"health": "fail"}
+    late = checks(doctor("--json", "digests", check=1, at="+31 days"))["digests"]
+    assert {d.split(" audited ")[0] for d in late["details"]} == {"a: last", "b: last", "c: last"}
     flip(doctor.publisher.on("c", "*.gguf"), 12345)
     shutil.rmtree(doctor.publisher.ferry.home / ".local")
     doctor.publisher("health", check=1)
@@ -222,6 +237,11 @@ def test_metrics_that_are_old_or_missing(doctor):
                     check=1, at="+3 hours")
     [old, missing] = checks(result)["metrics"]["details"]
     assert "was written" in old and missing == "none.prom is not there"
+    (doctor.publisher.dir / "empty.prom").touch()
+    result = doctor("--json", "metrics", "--metrics", "empty.prom", check=1)
+    assert checks(result)["metrics"]["details"] == ["empty.prom has no metrics"]
+    result = doctor("--json", "metrics", "--metrics", "ferry.prom", check=1, at="-3 hours")
+    assert checks(result)["metrics"]["details"] == ["ferry.prom has a time in the future"]
 
 
 def test_costs_are_compared_with_the_budget(doctor):
@@ -300,6 +320,10 @@ def test_logs_that_arrive_and_that_do_not(served):
     assert checks(result)["logs"]["details"][0].startswith("b: newest request ")
     assert verdicts(result) == {"logs": "pass"}
     assert verdicts(served("--json", "logs", check=1, at="+3 days")) == {"logs": "fail"}
+    path = served.publisher.dir / "ferry.conf"
+    path.write_text(path.read_text().replace("logs = b=", "logs = a=/var/empty/none b="))
+    result = checks(served("--json", "logs", check=1))["logs"]
+    assert result["details"][-1] == "a: no log has arrived yet"
 
 
 def test_each_mirror_is_measured(served):
@@ -372,13 +396,13 @@ def test_what_keeps_a_machine_from_fetching_is_named(user):
     blob.unlink()
     (user.dir.parent / "store").chmod(0o777)
     result = user("doctor", "--json", "endpoints", "store", "owners", "proxies", check=1,
-                  env={"https_proxy": "http://user:secret@127.0.0.1:1"})
+                  env={"https_proxy": "http://user:xyzzy/plugh@127.0.0.1:1"})
     assert set(verdicts(result).values()) == {"fail"}
     assert checks(result)["endpoints"]["details"][1].startswith("b: ")
     assert checks(result)["store"]["next"] == ["ferry fetch test/tiny:q8_0"]
     assert checks(result)["owners"]["next"][0].startswith("chmod go-w ")
     assert "https_proxy=http://127.0.0.1:1/" in checks(result)["proxies"]["details"][0]
-    assert "secret" not in result.out
+    assert "xyzzy" not in result.out and "plugh" not in result.out
 
 
 def test_metadata_that_has_expired_and_a_clock_that_is_wrong(user):

@@ -178,8 +178,9 @@ static char *address_of(const char *value)
 {
 	const char *from = strstr(value, "://");
 	from = from ? from + 3 : value;
-	CLEANUP(mem_free_ptr) char *host = mem_strndup(from, strcspn(from, "/"));
-	const char *user = strrchr(host, '@'), *bare = user ? user + 1 : host;
+	const char *user = strrchr(from, '@'); /* a password may have any character */
+	from = user ? user + 1 : from;
+	CLEANUP(mem_free_ptr) char *bare = mem_strndup(from, strcspn(from, "/"));
 	bool port = strchr(bare[0] == '[' ? bare + strcspn(bare, "]") : bare, ':') != NULL;
 	return mem_printf("http://%s%s/", bare, port ? "" : ":1080");
 }

@@ -6,6 +6,7 @@
 #include "health/alert.h"
 #include "repository/backup_last.h"
 #include "settings/alert.h"
+#include "settings/stats.h"
 #include "sign/keyring.h"
 #include "stats/report.h"
 #include "util/file.h"
@@ -19,6 +20,7 @@
 #define HEALTH_EVERY_S (2 * HOUR)
 #define LOGS_EVERY_S (2 * DAY)
 #define METRICS_EVERY_S (2 * HOUR)
+#define AUDIT_EVERY_S (30 * DAY) /* health's own window of coverage */
 #define BACKUP_EVERY_S (92 * DAY)
 #define ONE_ALERT "ferry health --test-alert"
 
@@ -56,11 +58,15 @@ static int load_history(const struct doctor *d, const struct doctor_subject *sub
 /* ---- digests ---- */
 
 /* Adds what the audit says of it. False: it was not audited. */
-static bool tell_audit(struct doctor_result *r, const struct health_known *k)
+static bool tell_audit(struct doctor_result *r, const struct doctor *d,
+		       const struct health_known *k)
 {
+	char when[DURATION_TEXT];
 	static const enum health_check of_audit[] = { HEALTH_INTEGRITY, HEALTH_COVERAGE };
 	if (!*k->mirror || !k->audit_s)
 		return false;
+	if (d->now_s - k->audit_s > AUDIT_EVERY_S)
+		doctor_detail(r, "%s: last audited %s ago", k->mirror, ago(when, d, k->audit_s));
 	for (size_t i = 0; i < ARRAY_LEN(of_audit); i++) {
 		const struct health_seen *s = &k->checks[of_audit[i]];
 		if (s->known && (s->state == HEALTH_WARNING || s->state == HEALTH_CRITICAL))
@@ -80,7 +86,7 @@ int doctor_check_digests(struct doctor *d, struct doctor_subject *subject, struc
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < h.count; i++)
-		if (tell_audit(r, h.at[i])) {
+		if (tell_audit(r, d, h.at[i])) {
 			last_s = MAX(last_s, h.at[i]->audit_s);
 			audited++;
 		}
@@ -89,9 +95,10 @@ int doctor_check_digests(struct doctor *d, struct doctor_subject *subject, struc
 		doctor_next(r, "ferry verify --full");
 		doctor_next(r, "ferry health");
 	} else if (r->details.count) {
-		doctor_fail(r, "the audit has found faults");
-		doctor_next(r, "ferry push");
+		doctor_fail(r, "the audit has found faults, or no longer runs");
+		doctor_next(r, "ferry health");
 		doctor_next(r, "ferry verify --full");
+		doctor_next(r, "ferry push");
 	} else
 		doctor_pass(r, "the audit of %zu mirror%s finds no wrong byte; it ran %s ago",
 			    audited, audited == 1 ? "" : "s", ago(when, d, last_s));
@@ -191,6 +198,7 @@ struct newest {
 	const struct doctor *doctor;
 	struct doctor_result *r;
 	size_t late, count;
+	struct str_list mirrors;
 };
 
 static void tell_newest(void *ctx, const char *mirror, int64_t newest_s)
@@ -200,11 +208,42 @@ static void tell_newest(void *ctx, const char *mirror, int64_t newest_s)
 	bool late = n->doctor->now_s - newest_s > LOGS_EVERY_S;
 	n->late += late;
 	n->count++;
+	str_list_add(&n->mirrors, mirror);
 	if (newest_s)
 		doctor_detail(n->r, "%s: newest request %s ago", mirror,
 			      ago(when, n->doctor, newest_s));
 	else
 		doctor_detail(n->r, "%s: no request at all", mirror);
+}
+
+/* Of a log that was never there, the statistics know nothing. */
+static int tell_missing(struct newest *n, struct err *e)
+{
+	CLEANUP(settings_stats_release) struct settings_stats settings = { 0 };
+	int rc = settings_stats_read(n->doctor->conf, &settings, e);
+	for (size_t i = 0; rc == 0 && i < settings.count; i++) {
+		const char *mirror = settings.logs[i].mirror;
+		if (!mirror || str_list_has(&n->mirrors, mirror))
+			continue;
+		doctor_detail(n->r, "%s: no log has arrived yet", mirror);
+		str_list_add(&n->mirrors, mirror);
+		n->late++;
+	}
+	return rc;
+}
+
+static void judge_logs(struct doctor_result *r, const struct newest *n)
+{
+	size_t all = n->mirrors.count;
+	if (!n->count)
+		doctor_fail(r, "no log has arrived yet");
+	else if (n->late)
+		doctor_fail(r, "the logs of %zu of %zu mirror%s are missing, or older than 2 days",
+			    n->late, all, all == 1 ? "" : "s");
+	else
+		doctor_pass(r, "logs of %zu mirror%s arrive", all, all == 1 ? "" : "s");
+	if (r->verdict == DOCTOR_FAIL)
+		doctor_next(r, "ferry stats import");
 }
 
 int doctor_check_logs(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
@@ -222,18 +261,12 @@ int doctor_check_logs(struct doctor *d, struct doctor_subject *subject, struct d
 	int rc = statsdb_open_any(&quiet, NULL, &stats, e);
 	if (rc == 0 && stats.db)
 		rc = stats_report_newest(stats.db, tell_newest, &n, e);
-	if (rc < 0)
-		return rc;
-	if (!n.count)
-		doctor_fail(r, "no log has arrived yet");
-	else if (n.late)
-		doctor_fail(r, "the logs of %zu of %zu mirrors are older than 2 days", n.late,
-			    n.count);
-	else
-		doctor_pass(r, "logs of %zu mirror%s arrive", n.count, n.count == 1 ? "" : "s");
-	if (r->verdict == DOCTOR_FAIL)
-		doctor_next(r, "ferry stats import");
-	return 0;
+	if (rc == 0)
+		rc = tell_missing(&n, e);
+	if (rc == 0)
+		judge_logs(r, &n);
+	str_list_release(&n.mirrors);
+	return rc;
 }
 
 /* ---- alerts ---- */
@@ -325,6 +358,10 @@ int doctor_check_metrics(struct doctor *d, struct doctor_subject *subject, struc
 		struct stat st;
 		if (stat(files->at[i], &st) != 0)
 			doctor_detail(r, "%s is not there", files->at[i]);
+		else if (!S_ISREG(st.st_mode) || !st.st_size)
+			doctor_detail(r, "%s has no metrics", files->at[i]);
+		else if (st.st_mtime - d->now_s > METRICS_EVERY_S)
+			doctor_detail(r, "%s has a time in the future", files->at[i]);
 		else if (d->now_s - st.st_mtime > METRICS_EVERY_S)
 			doctor_detail(r, "%s was written %s ago", files->at[i],
 				      ago(when, d, st.st_mtime));

@@ -5,6 +5,7 @@
 #include "settings/alert.h"
 #include "settings/announce.h"
 #include "settings/cost.h"
+#include "settings/front.h"
 #include "settings/health.h"
 #include "settings/prepare.h"
 #include "settings/publish.h"
@@ -37,6 +38,22 @@ static int read_publisher(const struct conf *c, struct err *e)
 	return rc < 0 ? rc : settings_cost_read(c, &cost, e);
 }
 
+/* What stands in front of it. Whether there is such a mirror is looked at, too: a section with a
+ * mistyped name would set nothing. */
+static int read_fronts(const struct conf *c, struct err *e)
+{
+	const struct conf_section *s;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && (s = conf_nth(c, "front", i)); i++) {
+		CLEANUP(settings_front_release) struct settings_front front = { 0 };
+		if (*s->name && !conf_find(c, "mirror", s->name))
+			return conf_err(c, s, NULL, e, "[front.%s]: there is no [mirror.%s]",
+					s->name, s->name);
+		rc = settings_front_read(c, *s->name ? s->name : "any", NULL, 0, &front, e);
+	}
+	return rc;
+}
+
 static int read_mirrors(const struct conf *c, struct doctor_result *r, struct err *e)
 {
 	CLEANUP(mem_free_ptr) struct settings_kind *kinds = mirror_settings_kinds(mirror_kinds_all);
@@ -64,6 +81,8 @@ int doctor_check_settings(struct doctor *d, struct doctor_subject *subject, stru
 	int rc = conf_check_kinds(d->conf, e);
 	if (rc == 0)
 		rc = read_mirrors(d->conf, r, e);
+	if (rc == 0)
+		rc = read_fronts(d->conf, e);
 	if (rc == 0)
 		rc = read_operator(d->conf, e);
 	if (rc == 0)

@@ -30,12 +30,15 @@ static void an_asset_is_of_use_until_the_next_one_was_sent(void **state)
 		left("site/assets/site.bb.css", 300, false),
 		left("site/assets/site.ab.js", 50, true),
 		left("site/assets/site.dd.css", 300, false),
+		left("site/assets/search.bb.json", 200, false),
+		left("site/assets/search.aa.json", 200, true),
 	};
 	(void)state;
 	pages_old_find(all, ARRAY_LEN(all), INDEX_S);
 	assert_int_equal(since(all, ARRAY_LEN(all), "site/assets/site.aa.css"), 300);
 	assert_int_equal(since(all, ARRAY_LEN(all), "site/assets/site.bb.css"), 500);
 	assert_int_equal(since(all, ARRAY_LEN(all), "site/assets/site.dd.css"), 500);
+	assert_int_equal(since(all, ARRAY_LEN(all), "site/assets/search.bb.json"), 200);
 }
 
 /* The site went back to an asset that was there; or it has none of the kind any more. */
