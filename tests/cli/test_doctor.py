@@ -309,6 +309,17 @@ def test_limits_of_requests_are_tried_until_the_first_429(served):
     assert (served.publisher.dir / "b.log").read_text().count('"GET') <= 60
 
 
+def test_servers_whose_limits_are_not_ours_are_not_asked(served):
+    publisher, b = served.publisher, served.servers["b"]
+    publisher.configure(mirror("a", url=b.url),
+                        mirror("b", kind="git", remote=f"{publisher.dir}/b.git", url=b.url))
+    publisher("catalog", "sign", "-q")
+    before = (publisher.dir / "b.log").read_text().count('"GET')
+    result = checks(served("--json", "rate-limits", "--rate-limits", "9", check=1))["rate-limits"]
+    assert result["details"] == ["a: no limit within 9 requests"]
+    assert (publisher.dir / "b.log").read_text().count('"GET') < before + 20
+
+
 def test_logs_that_arrive_and_that_do_not(served):
     assert verdicts(served("--json", "logs", check=1)) == {"logs": "fail"}
     served("speed")

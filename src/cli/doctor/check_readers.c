@@ -91,6 +91,25 @@ static bool is_web(const struct doctor_place *p)
 	return str_starts(p->from, "https://") || str_starts(p->from, "http://");
 }
 
+/* Nobody can set a limit of their own for releases, repositories and registries of others, nor for
+ * an endpoint of AWS. */
+static bool limits_itself(const struct doctor_place *p)
+{
+	static const char *const kinds[] = { "github", "git", "oci" };
+	const char *kind = p->entry->kind;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (!strcmp(kind, kinds[i]))
+			return true;
+	return !strcmp(kind, "s3") && strstr(p->from, ".amazonaws.com/");
+}
+
+static void help_limit(const struct doctor_place *p, struct doctor_result *r)
+{
+	CLEANUP(mem_free_ptr) char *id = text_shell_quoted(p->id);
+	bool r2 = !strcmp(p->entry->kind, "r2");
+	doctor_next(r, "ferry mirror config %s --mirror %s", r2 ? "cloudflare" : "nginx", id);
+}
+
 /* 1: it has no limit that shows. */
 static int try_limit(struct doctor *d, const struct doctor_subject *s, const struct doctor_place *p,
 		     struct doctor_result *r, struct err *e)
@@ -107,9 +126,8 @@ static int try_limit(struct doctor *d, const struct doctor_subject *s, const str
 		*e = why;
 		return rc;
 	}
-	CLEANUP(mem_free_ptr) char *id = text_shell_quoted(p->id);
 	if (rc < 0 || !limit.limited)
-		doctor_next(r, "ferry mirror config nginx --mirror %s", id);
+		help_limit(p, r);
 	if (rc < 0)
 		doctor_detail_error(r, p->id, &why);
 	else if (limit.limited)
@@ -125,7 +143,7 @@ static int try_limit(struct doctor *d, const struct doctor_subject *s, const str
 int doctor_check_limits(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			struct err *e)
 {
-	size_t bad = 0;
+	size_t bad = 0, asked = 0;
 	if (!d->o->rate_limits) {
 		doctor_skip(r, "not tried: it takes many requests");
 		doctor_next(r, "ferry doctor rate-limits --rate-limits 500");
@@ -133,23 +151,22 @@ int doctor_check_limits(struct doctor *d, struct doctor_subject *subject, struct
 	}
 	int rc = readers_places(subject, e);
 	for (size_t i = 0; rc >= 0 && i < subject->place_count; i++)
-		if (serves_objects(&subject->places[i]) && is_web(&subject->places[i])) {
+		if (serves_objects(&subject->places[i]) && is_web(&subject->places[i]) &&
+		    !limits_itself(&subject->places[i])) {
 			rc = try_limit(d, subject, &subject->places[i], r, e);
 			bad += rc > 0;
+			asked++;
 		}
 	if (rc < 0)
 		return rc;
-	if (!r->details.count)
-		doctor_skip(r, "no mirror is on a web server");
+	if (!asked)
+		doctor_skip(r, "no mirror is on a web server whose limits you can set");
 	else if (bad)
-		doctor_fail(r, "%zu of %zu web servers do not limit requests", bad,
-			    r->details.count);
+		doctor_fail(r, "%zu of %zu web servers do not limit requests", bad, asked);
 	else
-		doctor_pass(r, "all %zu web server%s limit requests", r->details.count,
-			    r->details.count == 1 ? "" : "s");
+		doctor_pass(r, "all %zu web server%s limit requests", asked, asked == 1 ? "" : "s");
 	if (bad)
-		doctor_hint(r, "the configuration that it prints limits requests; `ferry mirror "
-			       "config` "
-			       "also makes one for haproxy and cloudflare");
+		doctor_hint(r, "the configuration that these commands print limits requests; "
+			       "there is one for haproxy, too");
 	return 0;
 }
