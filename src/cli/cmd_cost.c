@@ -30,8 +30,7 @@ static const struct opt options[] = {
 		  "ask the mirrors what they hold, so that files of older releases count, too"),
 	OPT_ENTRY(OPT_STRING, cost_opts, order, 0, "order", "MIRRORS",
 		  "also say what it would cost if readers tried the mirrors in this order, "
-		  "separated "
-		  "by commas"),
+		  "separated by commas"),
 	OPT_ENTRY(OPT_STRING, cost_opts, budget, 0, "budget", "AMOUNT",
 		  "what a month may cost, instead of budget in ferry.conf: more is a fault, and "
 		  "exit status 1"),
@@ -170,21 +169,21 @@ static void put_lists(json_t *document, const struct costs *c)
 		if (!c->at[i].price)
 			json_push_string(unpriced, c->at[i].settings->id);
 	}
-	json_put(document, "unknown", json_strings(&c->strangers));
+	json_put(document, "unknown", json_strings(&c->unknown));
 }
 
-struct verdict {
-	bool has_budget;
-	uint64_t budget;
+struct budget {
+	bool given;
+	uint64_t nano;
 };
 
-static bool is_over(const struct costs *c, const struct verdict *v)
+static bool is_over(const struct costs *c, const struct budget *b)
 {
-	return v->has_budget && c->sum.total > v->budget;
+	return b->given && c->sum.total > b->nano;
 }
 
 static json_t *make_document(struct cli *cli, const struct publisher *p, const struct costs *c,
-			     const struct verdict *v)
+			     const struct budget *b)
 {
 	json_t *document = cli_document(cli);
 	json_put_string(document, "repository", p->name);
@@ -195,9 +194,9 @@ static json_t *make_document(struct cli *cli, const struct publisher *p, const s
 	put_money(document, "old_versions", c->old_versions);
 	put_money(document, "others", c->others);
 	put_money(document, "audits", c->audits);
-	if (v->has_budget) {
-		put_money(document, "budget", v->budget);
-		json_put_bool(document, "over", is_over(c, v));
+	if (b->given) {
+		put_money(document, "budget", b->nano);
+		json_put_bool(document, "over", is_over(c, b));
 	}
 	return document;
 }
@@ -336,14 +335,14 @@ static void print_order(struct cli *cli, const json_t *document, const struct co
 			  c->settings.currency);
 }
 
-static void print_budget(struct cli *cli, const struct costs *c, const struct verdict *v)
+static void print_budget(struct cli *cli, const struct costs *c, const struct budget *b)
 {
 	char budget[COST_TEXT], by[COST_TEXT];
-	if (!v->has_budget || c->unpriced == c->count)
+	if (!b->given || c->unpriced == c->count)
 		return;
-	bool over = is_over(c, v);
-	uint64_t gap = over ? c->sum.total - v->budget : v->budget - c->sum.total;
-	cost_rounded(budget, v->budget);
+	bool over = is_over(c, b);
+	uint64_t gap = over ? c->sum.total - b->nano : b->nano - c->sum.total;
+	cost_rounded(budget, b->nano);
 	cost_rounded(by, gap);
 	cli_line(cli,
 		 over ? "The budget of %s %s is exceeded by %s."
@@ -382,15 +381,15 @@ static void print_gaps(struct cli *cli, const json_t *document)
 }
 
 static void print_costs(struct cli *cli, const json_t *document, const struct costs *c,
-			const struct verdict *v, const char *order)
+			const struct budget *b, const char *order)
 {
-	cli_aloud(cli, is_over(c, v));
+	cli_aloud(cli, is_over(c, b));
 	print_table(cli, c);
 	print_sum(cli, c);
 	print_parts(cli, c);
 	print_basis(cli, document, c);
 	print_order(cli, document, c, order);
-	print_budget(cli, c, v);
+	print_budget(cli, c, b);
 	print_sources(cli, c);
 	print_gaps(cli, document);
 	cli_aloud(cli, false);
@@ -420,7 +419,7 @@ static double units(uint64_t nano)
 }
 
 static int write_metrics(const char *path, const char *repository, const struct costs *c,
-			 const struct verdict *v, int64_t now_s, struct err *e)
+			 const struct budget *b, int64_t now_s, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(METRICS_MAX_BYTES);
 	const char *const labels[] = { "repository", repository, NULL };
@@ -432,8 +431,8 @@ static int write_metrics(const char *path, const char *repository, const struct 
 			metrics_add(&text, &of_month, both, units(c->at[i].bill.total));
 	}
 	metrics_begin(&text, &of_budget);
-	if (v->has_budget)
-		metrics_add(&text, &of_budget, labels, units(v->budget));
+	if (b->given)
+		metrics_add(&text, &of_budget, labels, units(b->nano));
 	metrics_begin(&text, &of_time);
 	metrics_add(&text, &of_time, labels, (double)now_s);
 	return metrics_write(path, &text, e);
@@ -441,14 +440,14 @@ static int write_metrics(const char *path, const char *repository, const struct 
 
 /* ---- the command ---- */
 
-static int read_verdict(const struct cost_opts *o, const struct costs *c, struct verdict *out,
-			struct err *e)
+static int read_budget(const struct cost_opts *o, const struct costs *c, struct budget *out,
+		       struct err *e)
 {
-	*out = (struct verdict){ c->settings.has_budget, c->settings.budget };
+	*out = (struct budget){ c->settings.has_budget, c->settings.budget };
 	if (!o->budget)
 		return 0;
-	out->has_budget = true;
-	return settings_cost_parse(o->budget, &out->budget)
+	out->given = true;
+	return settings_cost_parse(o->budget, &out->nano)
 		       ? 0
 		       : err_set(e, ERR_USAGE, "--budget: '%s' is not an amount such as 120.50",
 				 o->budget);
@@ -480,23 +479,23 @@ static int run(struct cli *cli, struct err *e)
 	const struct cost_opts *o = cli->opts;
 	CLEANUP(publisher_release) struct publisher p = { 0 };
 	CLEANUP(costs_release) struct costs c = { 0 };
-	struct verdict v;
+	struct budget b;
 	int64_t now_s = (int64_t)time(NULL);
 	int rc = open_all(cli, o, now_s, &p, &c, e);
 	if (rc == 0)
-		rc = read_verdict(o, &c, &v, e);
+		rc = read_budget(o, &c, &b, e);
 	if (rc < 0)
 		return rc;
-	CLEANUP(json_release) json_t *document = make_document(cli, &p, &c, &v);
+	CLEANUP(json_release) json_t *document = make_document(cli, &p, &c, &b);
 	if (o->order)
 		rc = put_order(document, &c, o->order, e);
 	if (rc == 0 && o->prometheus)
-		rc = write_metrics(o->prometheus, p.name ? p.name : "", &c, &v, now_s, e);
+		rc = write_metrics(o->prometheus, p.name ? p.name : "", &c, &b, now_s, e);
 	if (rc < 0)
 		return rc;
-	print_costs(cli, document, &c, &v, o->order);
+	print_costs(cli, document, &c, &b, o->order);
 	rc = cli_result(cli, document, e);
-	return rc == 0 && is_over(&c, &v) ? -ERR_FAULT : rc;
+	return rc == 0 && is_over(&c, &b) ? -ERR_FAULT : rc;
 }
 
 const struct command cmd_cost = {

@@ -16,7 +16,7 @@ void costs_release(struct costs *c)
 {
 	settings_cost_release(&c->settings);
 	settings_mirrors_release(&c->mirrors);
-	str_list_release(&c->strangers);
+	str_list_release(&c->unknown);
 	free(c->at);
 	free(c->order);
 	*c = (struct costs){ 0 };
@@ -333,7 +333,7 @@ static int read_statistics(struct cli *cli, const char *database, struct costs *
 		struct costs_mirror *m = find(c, row->name);
 		c->basis = COSTS_STATISTICS;
 		if (!m) {
-			str_list_add(&c->strangers, row->name);
+			str_list_add(&c->unknown, row->name);
 			continue;
 		}
 		m->usage.egress = cost_add(m->usage.egress, row->bytes);

@@ -50,7 +50,7 @@ struct costs {
 	size_t count;
 	size_t *order; /* indices of those that readers use, in the order of the catalog */
 	size_t order_count;
-	struct str_list strangers; /* mirrors in the statistics, but not in ferry.conf */
+	struct str_list unknown; /* mirrors in the statistics, but not in ferry.conf */
 	struct cost_bill sum;
 	uint64_t old_versions, others, audits;
 	size_t unpriced;

@@ -1,10 +1,10 @@
 #include "cli/statsdb.h"
 
+#include "cli/opsdb.h"
 #include "stats/counters.h"
 #include "stats/tables.h"
 #include "util/file.h"
 #include "util/mem.h"
-#include "util/path.h"
 
 #include <string.h>
 
@@ -18,16 +18,11 @@ void statsdb_release(struct statsdb *p)
 static int find_database(const char *given, const struct settings_stats *settings, char **out,
 			 struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *state = NULL;
 	const char *named = given ? given : settings->database;
-	if (named) {
-		*out = mem_strdup(named);
-		return 0;
-	}
-	int rc = path_xdg("XDG_STATE_HOME", ".local/state", &state, e);
-	if (rc == 0)
-		*out = path_join(state, "ferry/ops.db");
-	return rc;
+	if (!named)
+		return opsdb_path(OPSDB_NAME, out, e);
+	*out = mem_strdup(named);
+	return 0;
 }
 
 /* The settings, and where the database is. */

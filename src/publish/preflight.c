@@ -103,8 +103,7 @@ static void check_object(const struct push_mirror *m, const struct repository_fi
 			 ? "publish a smaller variant or split the file into shards, or let the "
 			   "mirror hold no model files (holds = metadata)"
 			 : "raise max-object in ferry.conf if the host takes larger files, or use "
-			   "a "
-			   "mirror of another kind");
+			   "a mirror of another kind");
 	mirror_findings_fault(out, "object size", &why);
 }
 

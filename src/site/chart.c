@@ -41,7 +41,7 @@ static unsigned part(uint64_t value, uint64_t most, unsigned length)
 	return (unsigned)((double)value / (double)most * length + 0.5);
 }
 
-static uint64_t largest(const struct site_counts *counts)
+uint64_t chart_largest(const struct site_counts *counts)
 {
 	uint64_t most = 0;
 	for (size_t i = 0; i < counts->count; i++)
@@ -136,7 +136,7 @@ static void described(struct markup *m, const struct chart *c)
 		markup_textf(m, "%zu columns, from %s to %s; the highest is %s. A table follows.",
 			     c->counts->count, c->counts->at[0].name,
 			     c->counts->at[c->counts->count - 1].name,
-			     chart_number(most, largest(c->counts)));
+			     chart_number(most, chart_largest(c->counts)));
 	else
 		markup_text(m, "No data.");
 	markup_close(m, "desc");
@@ -145,7 +145,7 @@ static void described(struct markup *m, const struct chart *c)
 static void columns(struct markup *m, const struct chart *c)
 {
 	size_t count = c->counts->count;
-	uint64_t top = round_up(largest(c->counts));
+	uint64_t top = round_up(chart_largest(c->counts));
 	markup_open(m, "svg");
 	markup_attr(m, "role", "img");
 	markup_attrf(m, "aria-labelledby", "%s-title %s-desc", c->id, c->id);
@@ -216,6 +216,26 @@ void chart_bar(struct markup *m, uint64_t value, uint64_t most)
 	markup_attr(m, "class", "bar");
 	markup_attrf(m, "width", "%u", value && !width ? 1 : width);
 	markup_attrf(m, "height", "%d", BAR_HEIGHT);
+	markup_close(m, "svg");
+}
+
+/* ---- legends ---- */
+
+#define SWATCH "12"
+
+void chart_swatch(struct markup *m, const char *svg_class, const char *class)
+{
+	markup_open(m, "svg");
+	if (svg_class)
+		markup_attr(m, "class", svg_class);
+	markup_attr(m, "viewBox", "0 0 " SWATCH " " SWATCH);
+	markup_attr(m, "width", SWATCH);
+	markup_attr(m, "height", SWATCH);
+	markup_attr(m, "aria-hidden", "true");
+	markup_void(m, "rect");
+	markup_attr(m, "class", class);
+	markup_attr(m, "width", SWATCH);
+	markup_attr(m, "height", SWATCH);
 	markup_close(m, "svg");
 }
 

@@ -18,6 +18,9 @@ struct chart {
 	const struct site_counts *counts;
 };
 
+/* The most downloads that one of them has. */
+uint64_t chart_largest(const struct site_counts *counts);
+
 /* A column for each count, in order, whose height is the number of downloads. */
 void chart_columns(struct markup *m, const struct chart *c);
 
@@ -29,6 +32,9 @@ void chart_uptime(struct markup *m, const struct site_mirror *mirror);
 /* Of all days, in hundredths of a percent, rounded down: what is not all is less than 10000. False
  * if it was not looked at. */
 bool chart_uptime_parts(const struct site_mirror *mirror, unsigned *parts);
+
+/* A small square in a legend, with the class of its colour; svg_class may be NULL. */
+void chart_swatch(struct markup *m, const char *svg_class, const char *class);
 
 /* "1,234,567". */
 #define CHART_NUMBER 28

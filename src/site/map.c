@@ -4,6 +4,7 @@
 #include "site/world.h"
 #include "util/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,22 +163,13 @@ static void draw(const struct world *w)
 
 static void draw_step(const struct world *w, size_t k)
 {
-	char from[CHART_NUMBER], to[CHART_NUMBER];
+	char from[CHART_NUMBER], to[CHART_NUMBER], class[CHART_NUMBER];
 	bool last = k + 1 == w->steps.count;
 	uint64_t low = w->steps.from[k], high = last ? 0 : w->steps.from[k + 1] - 1;
 	struct markup *m = w->m;
 	markup_open(m, "li");
-	markup_open(m, "svg");
-	markup_attr(m, "class", "map");
-	markup_attr(m, "viewBox", "0 0 12 12");
-	markup_attr(m, "width", "12");
-	markup_attr(m, "height", "12");
-	markup_attr(m, "aria-hidden", "true");
-	markup_void(m, "rect");
-	markup_attrf(m, "class", "l%zu", shade(&w->steps, low));
-	markup_attr(m, "width", "12");
-	markup_attr(m, "height", "12");
-	markup_close(m, "svg");
+	snprintf(class, sizeof class, "l%zu", shade(&w->steps, low));
+	chart_swatch(m, "map", class);
 	if (last)
 		markup_textf(m, " %s and more", chart_number(from, low));
 	else if (high == low)

@@ -164,16 +164,7 @@ static void put_from_catalog(struct page *p, const struct catalog_mirror *mirror
 static void put_key(struct markup *m, const char *class, const char *text)
 {
 	markup_open(m, "li");
-	markup_open(m, "svg");
-	markup_attr(m, "viewBox", "0 0 12 12");
-	markup_attr(m, "width", "12");
-	markup_attr(m, "height", "12");
-	markup_attr(m, "aria-hidden", "true");
-	markup_void(m, "rect");
-	markup_attr(m, "class", class);
-	markup_attr(m, "width", "12");
-	markup_attr(m, "height", "12");
-	markup_close(m, "svg");
+	chart_swatch(m, NULL, class);
 	markup_text(m, text);
 	markup_close(m, "li");
 }

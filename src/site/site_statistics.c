@@ -20,14 +20,6 @@ struct table {
 	bool models;                           /* with links to their pages */
 };
 
-static uint64_t largest(const struct site_counts *counts)
-{
-	uint64_t most = 0;
-	for (size_t i = 0; i < counts->count; i++)
-		most = MAX(most, counts->at[i].downloads);
-	return most;
-}
-
 static void put_name(struct page *p, const struct table *t, const char *name)
 {
 	markup_open(&p->m, "th");
@@ -58,7 +50,7 @@ static void put_row(struct page *p, const struct table *t, const struct site_cou
 	put_number(&p->m, c->downloads, chart_number(number, c->downloads));
 	put_number(&p->m, c->bytes, format_size(size, c->bytes));
 	markup_open(&p->m, "td");
-	chart_bar(&p->m, c->downloads, largest(t->counts));
+	chart_bar(&p->m, c->downloads, chart_largest(t->counts));
 	markup_close(&p->m, "td");
 	markup_close(&p->m, "tr");
 }

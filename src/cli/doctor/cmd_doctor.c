@@ -27,10 +27,9 @@ static const struct opt options[] = {
 		  "what has not been checked by then has failed (1m; 30m with --drill)"),
 	OPT_ENTRY(OPT_FLAG, doctor_opts, drill, 0, "drill", NULL,
 		  "fetch the smallest model from each mirror alone, all others switched off, into "
-		  "a "
-		  "scratch store: for every quarter"),
+		  "a scratch store: the quarterly test"),
 	OPT_ENTRY(OPT_U64, doctor_opts, rate_limits, 0, "rate-limits", "NUMBER",
-		  "ask each web server for one byte, at most so often, until it answers 429"),
+		  "ask each web server for one byte until it answers 429, at most this many times"),
 	OPT_ENTRY(OPT_FLAG, doctor_opts, test_alerts, 0, "test-alerts", NULL,
 		  "send a test to every alert, as ferry health --test-alert does"),
 	OPT_HINTED(OPT_LIST, doctor_opts, metrics, 0, "metrics", "FILE", HINT_FILE,

@@ -29,8 +29,7 @@ static const struct opt options[] = {
 		  "then send it to the mirrors, below site/"),
 	OPT_ENTRY(OPT_FLAG, site_opts, prune, 0, "prune", NULL,
 		  "with --push, remove files of earlier sites from the mirrors (after prune-after "
-		  "in "
-		  "ferry.conf)"),
+		  "in ferry.conf)"),
 	OPT_ENTRY(OPT_FLAG, site_opts, dry_run, 'n', "dry-run", NULL,
 		  "show what would change, and write nothing"),
 	PUBLISHER_OPTS(site_opts),

@@ -59,13 +59,11 @@ static void job_release(struct job *j)
 /* Of a server, other machines may import at the same time. */
 static int lock(struct job *j, struct err *e)
 {
-	CLEANUP(mem_free_ptr) char *state = NULL;
 	CLEANUP(mem_free_ptr) char *path = NULL;
 	if (db_is_server(j->place.db)) {
-		int rc = path_xdg("XDG_STATE_HOME", ".local/state", &state, e);
+		int rc = opsdb_path("stats.lock", &path, e);
 		if (rc < 0)
 			return rc;
-		path = path_join(state, "ferry/stats.lock");
 	} else {
 		path = mem_printf("%s.import.lock", db_name(j->place.db));
 	}
