@@ -209,3 +209,35 @@ int repository_cards_load(const char *dir, struct repository_cards *out, struct 
 {
 	return repository_cards_load_lint(dir, out, NULL, e);
 }
+
+/* A recall of the whole model is not in the variant. */
+bool repository_variant_is_signed(const struct card *card, const struct card_variant *v,
+				  const struct card *old)
+{
+	const struct card_variant *was = old ? card_variant(old, v->id) : NULL;
+	return was && str_same(old->withdrawn.reason, card->withdrawn.reason) &&
+	       json_equal(was->json, v->json);
+}
+
+static bool card_is_signed(const struct card *card, const struct card *old)
+{
+	for (size_t i = 0; i < card->variant_count; i++)
+		if (card->variants[i].file_count > 0 &&
+		    !repository_variant_is_signed(card, &card->variants[i], old))
+			return false;
+	for (size_t i = 0; old && i < old->variant_count; i++)
+		if (!card_variant(card, old->variants[i].id))
+			return false;
+	return true;
+}
+
+size_t repository_cards_unsigned(const struct repository_cards *c, const struct catalog *is_signed)
+{
+	size_t differ = 0, kept = 0;
+	for (size_t i = 0; i < c->count; i++) {
+		const struct card *old = catalog_model(is_signed, c->at[i].id);
+		differ += !card_is_signed(&c->at[i], old);
+		kept += old != NULL;
+	}
+	return differ + is_signed->model_count - kept;
+}

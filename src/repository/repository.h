@@ -84,6 +84,13 @@ void repository_cards_release(struct repository_cards *c);
 /* ERR_INTEGRITY for a card that does not parse, or whose file name is not its id. */
 WARN_UNUSED int repository_cards_load(const char *dir, struct repository_cards *out, struct err *e);
 
+/* Is the variant of a card as it is in the signed card (or NULL)? */
+bool repository_variant_is_signed(const struct card *card, const struct card_variant *v,
+				  const struct card *old);
+/* How many models have variants with files, or a recall, that are not those of the signed catalog.
+ */
+size_t repository_cards_unsigned(const struct repository_cards *c, const struct catalog *is_signed);
+
 /* Appends the paths of the objects whose size, time or inode is not the one with which they were
  * verified in this tree, or that are gone. Nothing is hashed. */
 WARN_UNUSED int repository_moved(const char *dir, struct str_list *out, struct err *e);

@@ -118,6 +118,14 @@ def test_a_mistyped_check_is_an_error_with_the_nearest_name(doctor):
     assert "did you mean 'mirrors'" in doctor("mirors", check=2).err
 
 
+def test_changes_that_are_not_signed_are_pointed_out(doctor):
+    assert "not signed" not in str(checks(doctor("--json", "catalog"))["catalog"]["details"])
+    doctor.publisher("catalog", "withdraw", "tiny", "--reason", "Broken.")
+    found = checks(doctor("--json", "catalog"))["catalog"]
+    assert found["verdict"] == "pass"
+    assert "1 model has changes that are not signed: ferry catalog list" in found["details"]
+
+
 def test_a_check_that_is_not_for_this_machine_is_refused_instead_of_passed(doctor):
     result = doctor("endpoints", check=2)
     assert "the check 'endpoints' is for machines that fetch models" in result.err
@@ -307,6 +315,11 @@ def test_limits_of_requests_are_tried_until_the_first_429(served):
     assert free == "b: no limit within 40 requests"
     assert result["next"] == ["ferry mirror config nginx --mirror b"]
     assert (served.publisher.dir / "b.log").read_text().count('"GET') <= 60
+    # A server that does not answer is not one without limits.
+    served.servers["b"].stop()
+    result = checks(served("--json", "rate-limits", "--rate-limits", "40", check=1))["rate-limits"]
+    assert result["text"] == "1 of 2 web servers could not be asked"
+    assert result["next"] == ["ferry health --no-audit --mirror b"]
 
 
 def test_servers_whose_limits_are_not_ours_are_not_asked(served):

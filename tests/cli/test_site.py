@@ -278,6 +278,18 @@ def test_settings_that_cannot_be_used_name_their_line(publisher, line, message):
     assert message in told and "ferry catalog sign" not in told
 
 
+def test_what_the_site_leaves_out_is_said(publisher):     # noqa: F811
+    assert "not signed" not in publisher("site").err
+    publisher.configure(more="[stats]\nlogs = a=access.log\n")
+    publisher("catalog", "withdraw", "tiny", "--reason", "Broken.")
+    told = " ".join(publisher("site").err.split())
+    assert "1 model has changes that are not signed, which the site does not have" in told
+    assert "the site has no statistics: no log was imported yet" in told
+    assert publisher("site", "-q").err == ""
+    publisher("catalog", "sign")
+    assert "not signed" not in publisher("site").err
+
+
 def test_options_that_need_push_say_so(publisher):      # noqa: F811
     for option in (["--prune"], ["--mirror", "a"]):
         assert "needs --push" in publisher("site", *option, check=2).err

@@ -15,11 +15,6 @@ static const struct opt list_opts[] = {
 
 /* ---- list ---- */
 
-static bool same_variant(const struct card_variant *a, const struct card_variant *b)
-{
-	return a && b && json_equal(a->json, b->json);
-}
-
 /* Compares a variant in the cards with the signed catalog (NULL: never signed). */
 static const char *variant_state(const struct catalog *c, const struct card *card,
 				 const struct card_variant *v)
@@ -30,9 +25,7 @@ static const char *variant_state(const struct catalog *c, const struct card *car
 		return "planned";
 	if (!old)
 		return "new";
-	/* A recall of the whole model is not in the variant. */
-	bool same = str_same(signed_card->withdrawn.reason, card->withdrawn.reason);
-	return same && same_variant(old, v) ? "signed" : "changed";
+	return repository_variant_is_signed(card, v, signed_card) ? "signed" : "changed";
 }
 
 static const struct card *find_card(const struct repository_cards *cards, const char *id)

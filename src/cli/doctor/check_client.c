@@ -314,8 +314,9 @@ int doctor_check_endpoints(struct doctor *d, struct doctor_subject *subject,
 	for (size_t i = 0; i < subject->place_count; i++)
 		bad += !judge_place(r, &subject->places[i]);
 	if (bad) {
-		doctor_fail(r, "%zu of %zu place%s not answer as it should", bad,
-			    subject->place_count, subject->place_count == 1 ? " does" : "s do");
+		doctor_fail(r, "%zu of %zu place%s not answer as %s should", bad,
+			    subject->place_count, subject->place_count == 1 ? " does" : "s do",
+			    subject->place_count == 1 ? "it" : "they");
 		doctor_next(r, "ferry repository status %s", subject->settings->name);
 	} else
 		doctor_pass(r, "%zu place%s", subject->place_count,

@@ -110,7 +110,9 @@ static void help_limit(const struct doctor_place *p, struct doctor_result *r)
 	doctor_next(r, "ferry mirror config %s --mirror %s", r2 ? "cloudflare" : "nginx", id);
 }
 
-/* 1: it has no limit that shows. */
+/* LIMIT_FOUND is also a mirror that has nothing to ask for. */
+enum { LIMIT_FOUND, LIMIT_NONE, LIMIT_UNKNOWN, LIMITS };
+
 static int try_limit(struct doctor *d, const struct doctor_subject *s, const struct doctor_place *p,
 		     struct doctor_result *r, struct err *e)
 {
@@ -126,24 +128,45 @@ static int try_limit(struct doctor *d, const struct doctor_subject *s, const str
 		*e = why;
 		return rc;
 	}
-	if (rc < 0 || !limit.limited)
-		help_limit(p, r);
-	if (rc < 0)
+	if (rc < 0) {
+		CLEANUP(mem_free_ptr) char *id = text_shell_quoted(p->id);
 		doctor_detail_error(r, p->id, &why);
-	else if (limit.limited)
+		doctor_next(r, "ferry health --no-audit --mirror %s", id);
+		return LIMIT_UNKNOWN;
+	}
+	if (!limit.limited)
+		help_limit(p, r);
+	if (limit.limited)
 		doctor_detail(r, "%s: 429 after %llu requests%s", p->id,
 			      (unsigned long long)limit.requests,
 			      limit.retry_after_s ? ", with Retry-After" : "");
 	else
 		doctor_detail(r, "%s: no limit within %llu requests", p->id,
 			      (unsigned long long)limit.requests);
-	return rc < 0 || !limit.limited;
+	return limit.limited ? LIMIT_FOUND : LIMIT_NONE;
+}
+
+static void judge_limits(struct doctor_result *r, const size_t counts[], size_t asked)
+{
+	if (!asked)
+		doctor_skip(r, "no mirror is on a web server whose limits you can set");
+	else if (counts[LIMIT_NONE])
+		doctor_fail(r, "%zu of %zu web servers do not limit requests", counts[LIMIT_NONE],
+			    asked);
+	else if (counts[LIMIT_UNKNOWN])
+		doctor_fail(r, "%zu of %zu web servers could not be asked", counts[LIMIT_UNKNOWN],
+			    asked);
+	else
+		doctor_pass(r, "all %zu web server%s limit requests", asked, asked == 1 ? "" : "s");
+	if (counts[LIMIT_NONE])
+		doctor_hint(r, "the configuration that these commands print limits requests; "
+			       "there is one for haproxy, too");
 }
 
 int doctor_check_limits(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			struct err *e)
 {
-	size_t bad = 0, asked = 0;
+	size_t counts[LIMITS] = { 0 }, asked = 0;
 	if (!d->o->rate_limits) {
 		doctor_skip(r, "not tried: it takes many requests");
 		doctor_next(r, "ferry doctor rate-limits --rate-limits 500");
@@ -154,19 +177,11 @@ int doctor_check_limits(struct doctor *d, struct doctor_subject *subject, struct
 		if (serves_objects(&subject->places[i]) && is_web(&subject->places[i]) &&
 		    !limits_itself(&subject->places[i])) {
 			rc = try_limit(d, subject, &subject->places[i], r, e);
-			bad += rc > 0;
+			counts[MAX(rc, 0)]++;
 			asked++;
 		}
 	if (rc < 0)
 		return rc;
-	if (!asked)
-		doctor_skip(r, "no mirror is on a web server whose limits you can set");
-	else if (bad)
-		doctor_fail(r, "%zu of %zu web servers do not limit requests", bad, asked);
-	else
-		doctor_pass(r, "all %zu web server%s limit requests", asked, asked == 1 ? "" : "s");
-	if (bad)
-		doctor_hint(r, "the configuration that these commands print limits requests; "
-			       "there is one for haproxy, too");
+	judge_limits(r, counts, asked);
 	return 0;
 }

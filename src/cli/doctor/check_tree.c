@@ -50,6 +50,18 @@ static void tell_unsigned(struct doctor_result *r, const struct doctor_subject *
 	doctor_next(r, "ferry catalog %s", begun ? "sign" : "init");
 }
 
+static int tell_unpublished(struct doctor_result *r, const struct doctor_subject *subject,
+			    const struct catalog *catalog, struct err *e)
+{
+	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
+	int rc = repository_cards_load(subject->settings->dir, &cards, e);
+	size_t count = rc < 0 ? 0 : repository_cards_unsigned(&cards, catalog);
+	if (count)
+		doctor_detail(r, "%zu model%s changes that are not signed: ferry catalog list",
+			      count, count == 1 ? " has" : "s have");
+	return rc;
+}
+
 int doctor_check_catalog(struct doctor *d, struct doctor_subject *subject, struct doctor_result *r,
 			 struct err *e)
 {
@@ -73,7 +85,7 @@ int doctor_check_catalog(struct doctor *d, struct doctor_subject *subject, struc
 	rc = facts_roles(subject, e);
 	if (rc == 0)
 		tell_waiting(r, &subject->roles);
-	return rc;
+	return rc < 0 ? rc : tell_unpublished(r, subject, &catalog, e);
 }
 
 /* ---- expiry ---- */

@@ -44,6 +44,7 @@ struct job {
 	struct publisher p;
 	struct tree tree;
 	struct collect data;
+	size_t unsigned_models;
 	struct pages_build *build; /* open until the site was sent: no other one may be made */
 	struct pages pages;
 	struct pages_counts counts;
@@ -111,9 +112,14 @@ static int check_unchanged(const struct job *j, struct err *e)
 
 static int read_all(struct job *j, struct err *e)
 {
+	CLEANUP(repository_cards_release) struct repository_cards cards = { 0 };
 	int rc = tree_open(j->p.dir, &j->tree, e);
 	if (rc == 0)
 		rc = collect_all(j->cli, &j->p, &j->settings, &j->data, e);
+	if (rc == 0)
+		rc = repository_cards_load(j->p.dir, &cards, e);
+	if (rc == 0)
+		j->unsigned_models = repository_cards_unsigned(&cards, &j->data.catalog);
 	if (rc == 0)
 		rc = check_unchanged(j, e);
 	j->data.site.release = j->tree.version;
@@ -281,6 +287,11 @@ static void print_made(struct cli *cli, const struct job *j, const json_t *docum
 		"{files#file}, {bytes:size}: {new} new, {changed} changed, {removed} removed.");
 	if (!json_number(document, "models"))
 		cli_note(cli, document, "the catalog has no models, and the site says so");
+	if (j->unsigned_models)
+		report_note(cli->report,
+			    "%zu model%s changes that are not signed, which the site does not "
+			    "have: run `ferry catalog sign`",
+			    j->unsigned_models, j->unsigned_models == 1 ? " has" : "s have");
 	if (!j->settings.url)
 		cli_note(cli, document,
 			 "without url in [site] of ferry.conf it has no feed and no sitemap");

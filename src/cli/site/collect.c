@@ -76,6 +76,10 @@ static int read_extras(struct cli *cli, const struct publisher *p,
 	if (settings->statistics && collect_statistics(cli, c, &why) < 0 &&
 	    !err_is(&why, ERR_CANCELLED))
 		report_warn(cli->report, "the site has no statistics: %s", why.text);
+	if (settings->statistics && !c->site.statistics && !why.class &&
+	    conf_find(p->conf, "stats", ""))
+		report_note(cli->report, "the site has no statistics: no log was imported yet "
+					 "(`ferry stats import`)");
 	return cancel_check(cli->cancel, e);
 }
 
