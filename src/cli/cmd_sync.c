@@ -71,14 +71,6 @@ static void job_release(struct job *j)
 
 /* ---- the mirrors ---------------------------------------------------------------- */
 
-static const struct mirrors_entry *entry(const struct job *j, const char *id)
-{
-	for (size_t i = 0; i < j->p.places.count; i++)
-		if (strcmp(j->p.places.at[i].settings->id, id) == 0)
-			return &j->p.places.at[i];
-	return NULL;
-}
-
 static int open_from(struct cli *cli, struct job *j, const char *name, bool is_url, struct err *e)
 {
 	struct mirror_env env = {
@@ -93,7 +85,7 @@ static int open_from(struct cli *cli, struct job *j, const char *name, bool is_u
 		j->from = j->opened;
 		return rc;
 	}
-	const struct mirrors_entry *p = entry(j, name);
+	const struct mirrors_entry *p = mirrors_find(&j->p.places, name);
 	j->from = p->mirror;
 	if (!j->from)
 		*e = p->error;
@@ -102,7 +94,7 @@ static int open_from(struct cli *cli, struct job *j, const char *name, bool is_u
 
 static int open_to(struct job *j, const char *name, struct err *e)
 {
-	const struct mirrors_entry *p = entry(j, name);
+	const struct mirrors_entry *p = mirrors_find(&j->p.places, name);
 	if (!p->mirror) {
 		*e = p->error;
 		return -(int)e->class;
@@ -144,8 +136,8 @@ static int open_mirrors(struct cli *cli, struct job *j, struct err *e)
 static const char *repository_name(const struct job *j, const struct cli *cli)
 {
 	const struct sync_opts *o = cli->opts;
-	const struct mirrors_entry *to = entry(j, cli->operands[1]);
-	const struct mirrors_entry *from = entry(j, cli->operands[0]);
+	const struct mirrors_entry *to = mirrors_find(&j->p.places, cli->operands[1]);
+	const struct mirrors_entry *from = mirrors_find(&j->p.places, cli->operands[0]);
 	if (o->name)
 		return o->name;
 	if (to->settings->repository || !from)

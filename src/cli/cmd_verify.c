@@ -411,9 +411,8 @@ static int verify_mirrors(struct cli *cli, struct job *j, struct err *e)
 /* For the mirrors of ferry.conf that the report has, too. */
 static void record_mirror(struct job *j, struct verify_mirror *m)
 {
-	for (size_t i = 0; i < j->p.places.count; i++)
-		if (strcmp(j->p.places.at[i].settings->id, m->id) == 0)
-			m->mirror = j->p.places.at[i].mirror;
+	const struct mirrors_entry *known = mirrors_find(&j->p.places, m->id);
+	m->mirror = known ? known->mirror : NULL;
 	verify_record(&j->tree, m, j->tree.dir);
 	m->mirror = NULL;
 }

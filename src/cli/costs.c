@@ -154,14 +154,6 @@ static int add_entry(void *ctx, const struct mirror_entry *entry, struct err *e)
 	return 0;
 }
 
-static const struct mirrors_entry *opened(const struct publisher *p, const struct costs_mirror *m)
-{
-	for (size_t i = 0; i < p->places.count; i++)
-		if (strcmp(p->places.at[i].settings->id, m->settings->id) == 0)
-			return &p->places.at[i];
-	return NULL;
-}
-
 static int try_to_list(const struct mirrors_entry *at, struct cost_usage *found, struct err *e)
 {
 	if (at && !at->mirror)
@@ -177,7 +169,7 @@ static int list(struct cli *cli, const struct publisher *p, struct costs_mirror 
 {
 	struct cost_usage found = { 0 };
 	struct err why = ERR_INIT;
-	if (try_to_list(opened(p, m), &found, &why) == 0) {
+	if (try_to_list(mirrors_find(&p->places, m->settings->id), &found, &why) == 0) {
 		m->listed = true;
 		m->other_bytes = cost_less(found.stored, m->usage.stored);
 		m->usage.stored = found.stored;

@@ -4,6 +4,14 @@
 
 #include <string.h>
 
+const struct mirrors_entry *mirrors_find(const struct mirrors *p, const char *id)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (strcmp(p->at[i].settings->id, id) == 0)
+			return &p->at[i];
+	return NULL;
+}
+
 void mirrors_release(struct mirrors *p)
 {
 	for (size_t i = 0; i < p->count; i++)

@@ -19,6 +19,8 @@ struct mirrors {
 	size_t count;
 };
 void mirrors_release(struct mirrors *p);
+/* NULL: none has this id. */
+const struct mirrors_entry *mirrors_find(const struct mirrors *p, const char *id);
 
 /*
  * Opens them. A mirror that cannot be opened is in the list with its error, so that it does not
