@@ -62,7 +62,7 @@ static bool parse_month(const char *text, struct costs_period *out)
 {
 	CLEANUP(mem_free_ptr) char *first = mem_printf("%s-01T00:00:00Z", text);
 	int64_t time_s;
-	if (strlen(text) != strlen("2026-11") || !parse_time(first, &time_s))
+	if (strlen(text) != strlen("2026-11") || !parse_time(first, &time_s) || time_s < 0)
 		return false;
 	int year = (text[0] - '0') * 1000 + (text[1] - '0') * 100 + (text[2] - '0') * 10 +
 		   (text[3] - '0');

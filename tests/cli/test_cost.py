@@ -247,6 +247,7 @@ def test_metrics_are_for_the_textfile_collector(shop):
 @pytest.mark.parametrize("options, message", [
     (["--month", "2026-13"], "--month: '2026-13' is not a month"),
     (["--month", "2026-1"], "is not a month"),
+    (["--month", "1969-12"], "is not a month"),
     (["--month", "2999-12"], "has not begun yet"),
     (["--budget", "many"], "--budget: 'many' is not an amount"),
     (["--order", "spar"], "did you mean 'spare'?"),

@@ -126,7 +126,10 @@ static bool judge_server(struct doctor_result *r, const struct health_mirror *m)
 	CLEANUP(mem_free_ptr) char *id = text_shell_quoted(m->id);
 	if (r->details.count == before && !m->probe.up)
 		doctor_detail(r, "%s: what was asked for is not there", m->id);
-	if (r->details.count > before)
+	/* A place of metadata has no name but its URL, whose secrets are not shown. */
+	if (r->details.count > before && strstr(m->id, "://"))
+		doctor_next(r, "ferry health --no-audit");
+	else if (r->details.count > before)
 		doctor_next(r, "ferry health --no-audit --mirror %s", id);
 	return r->details.count > before;
 }
