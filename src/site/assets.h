@@ -33,8 +33,9 @@
  *  svg.uptime            rect .up, .part, .down, .none: a day each
  *
  * The search data (JSON): { "format": "model-ferry-search", "version": 1, "models": [ { "id",
- * "title", "summary", "family", "license", "kind", "tags": [], "sizes": [bytes of each variant] } ]
- * }, of which only "id" must be there. A model is at models/<id>/ below data-root.
+ * "title", "summary", "family", "license", "kind", "state": "withdrawn" or "deprecated", "tags": [],
+ * "sizes": [bytes of each variant] } ] }, of which only "id" must be there. A model is at
+ * models/<id>/ below data-root.
  */
 #ifndef FERRY_SITE_ASSETS_H
 #define FERRY_SITE_ASSETS_H

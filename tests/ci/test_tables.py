@@ -452,3 +452,15 @@ def test_the_writers_of_gguf_have_the_types_of_the_reader():
         assert number == file_types()[name]
     for name, row in assigned("tests/simulated/llama-quantize", "TYPES").items():
         assert row[0] == file_types()[name] and set(row[1:]) <= set(ids)
+
+
+def defined(name, macro):
+    """The text of a macro that is made of several."""
+    [lines] = re.findall(rf"^#define {macro} ((?:.*\\\n)*.*)$", source(name), re.M)
+    return "".join(re.findall(STRING, lines))
+
+
+def test_servers_send_the_policy_that_pages_have_themselves():
+    """Only "frame-ancestors" cannot be said in a page."""
+    assert defined("front/front.h", "FRONT_POLICY") == \
+        defined("site/page.c", "POLICY") + "; frame-ancestors 'none'"

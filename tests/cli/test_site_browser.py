@@ -170,7 +170,7 @@ def test_a_search_finds_words_anywhere_and_the_best_first(lab, browser):
         page.type("CHAT")
         assert sorted(found(page)) == ["Phi 2", "TinyLlama 1.1B Chat"]
         page.type(" nothing")
-        page.wait("document.querySelector('#found').innerText === 'No model fits.'")
+        page.wait("document.querySelector('#found').innerText === 'No models found.'")
         assert page.axe() == []
 
 

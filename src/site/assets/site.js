@@ -317,7 +317,7 @@ class Search {
 
 	listFound(models) {
 		this.found.textContent = models.length ?
-			`${models.length} model${models.length === 1 ? "" : "s"} found` : "No model fits.";
+			`${models.length} model${models.length === 1 ? "" : "s"} found` : "No models found.";
 		const list = element("ul", "cards");
 		const more = element("button", "", "Show more");
 		more.type = "button";
