@@ -71,7 +71,7 @@ WARN_UNUSED int costs_read(struct cli *cli, const struct publisher *p, const str
 			   struct costs *out, struct err *e);
 
 /* What all of them would cost if readers tried the mirrors in the order of these names, separated
- * by commas; those that are not named follow. ERR_USAGE for a name that there is not. */
+ * by commas; those that are not named follow. ERR_USAGE for an unknown name. */
 WARN_UNUSED int costs_reordered(const struct costs *c, const char *names, struct cost_bill *sum,
 				struct str_list *order, struct err *e);
 

@@ -14,7 +14,7 @@ struct pushcost {
 	uint64_t upload;                         /* requests, and reading back */
 };
 
-/* ERR_USAGE for a price that there is not. */
+/* ERR_USAGE if the mirror's `price` names none. */
 WARN_UNUSED int pushcost_find(const struct settings_cost *c, const struct push_mirror *m,
 			      struct pushcost *out, struct err *e);
 /* {"price", "currency", "storage_before", "storage", "upload"}; the caller owns it. NULL: there is

@@ -22,8 +22,8 @@
 #define FRONT_IMMUTABLE "public, max-age=31536000, immutable"
 #define FRONT_FRESH "no-cache"
 #define FRONT_NEVER "no-store"
-/* Of pages, which say the same of themselves (site/page.h); "frame-ancestors" cannot be said
- * there: https://www.w3.org/TR/CSP3/#directive-frame-ancestors */
+/* Of pages, which have the same in a <meta> (site/page.c), where "frame-ancestors" is ignored:
+ * https://www.w3.org/TR/CSP3/#directive-frame-ancestors */
 #define FRONT_POLICY \
 	"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " \
 	"connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -16,8 +16,8 @@ struct sample_speed {
 /* Bytes per second, without the wait for the first one; 0: not measured. */
 uint64_t sample_rate(const struct sample_speed *s);
 
-/* Reads the object from its start: this many bytes (0 < bytes <= its size), or for so long; clock
- * NULL: the real one. The errors of mirror_get(). */
+/* Reads the object from its start until it has this many bytes (0 < bytes <= its size) or this time
+ * has passed. clock NULL: the real one. The errors of mirror_get(). */
 WARN_UNUSED int sample_read(struct mirror *m, const char *key, uint64_t bytes, uint64_t ms,
 			    const struct clock *clock, struct sample_speed *out, struct err *e);
 

@@ -6,8 +6,8 @@
  *  - whoever reads the folder finds the old build or the new one, each complete: the new one is
  *    made in a folder beside it, which then takes its name. A build that fails or is killed leaves
  *    the old one as it was;
- *  - no folder is replaced but one that was made here and has no files of others: it has a list of
- *    its files, PAGES_LIST;
+ *  - only a folder is replaced that was made here and has no files of others: it has a list of its
+ *    files, PAGES_LIST;
  *  - a file with the same bytes as in the old build keeps its time.
  */
 #ifndef FERRY_PUBLISH_PAGES_H

@@ -2,7 +2,7 @@
  * pages_send: brings a site to the mirrors, below site/.
  *
  * What always holds here:
- *  - a mirror gets the site of no release but the one that it shows;
+ *  - a mirror gets only the site of the release that it shows;
  *  - files are sent in an order in which nothing links to what is not there yet: assets, pages of
  *    models, lists, what is about all, and index.html last. A mirror whose files become visible
  *    together gets them together. If it is interrupted, readers still have a site that works;

@@ -33,9 +33,9 @@
  *  svg.uptime            rect .up, .part, .down, .none: a day each
  *
  * The search data (JSON): { "format": "model-ferry-search", "version": 1, "models": [ { "id",
- * "title", "summary", "family", "license", "kind", "state": "withdrawn" or "deprecated", "tags": [],
- * "sizes": [bytes of each variant] } ] }, of which only "id" must be there. A model is at
- * models/<id>/ below data-root.
+ * "title", "summary", "family", "license", "kind", "state": "withdrawn" or "deprecated",
+ * "tags": [], "sizes": [bytes of each variant] } ] }, of which only "id" must be there. A model is
+ * at models/<id>/ below data-root.
  */
 #ifndef FERRY_SITE_ASSETS_H
 #define FERRY_SITE_ASSETS_H
@@ -50,7 +50,7 @@ struct asset {
 extern const struct asset assets_all[];
 extern const size_t assets_count;
 
-/* NULL: there is none of this name. */
+/* NULL: none has this name. */
 const struct asset *assets_named(const char *name);
 
 /* Where a file is, below the site: "assets/site.0123456789abcdef.css", with the first 16 hex digits

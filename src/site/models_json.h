@@ -1,8 +1,9 @@
 /*
  * models_json: models.json, from which apps make their list of models.
  *
- * It is not signed: it says what there is, and where. Who downloads by it verifies what came with
- * `ferry`, libferry or another TUF client. Schema: schemas/models.schema.json.
+ * It is not signed: it says which models there are, and where. An app that downloads by it must
+ * verify the files with `ferry`, libferry or another TUF client. Schema:
+ * schemas/models.schema.json.
  *
  *   { "format": "model-ferry-models", "version": 1, "repository", "title", "release", "updated",
  *     "url", "root_sha256", "mirrors": [ { "id", "url", "region" } ],

@@ -2,9 +2,10 @@
  * collect: what a site is made of (site/site.h), from the signed tree of the repository and, if
  * they are there, the history of health and the statistics of this machine.
  *
- * What always holds here: the databases of the operator are only read, and none is created. What
- * says more than readers may know stays here: addresses and messages of servers, models and mirrors
- * of other repositories, rows of few sessions.
+ * What always holds here:
+ *  - the databases of the operator are only read, and none is created;
+ *  - what readers may not know is left out: addresses and messages of servers, models and mirrors
+ *    of other repositories, rows of few sessions.
  */
 #ifndef FERRY_CLI_SITE_COLLECT_H
 #define FERRY_CLI_SITE_COLLECT_H
