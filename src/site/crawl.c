@@ -59,7 +59,7 @@ static int end_part(struct map *map, struct err *e)
 /* The largest entry that can be added: tags, the URL, escaped, a path, a time. */
 static size_t entry_max(const struct site *s)
 {
-	return 128 + 6 * (strlen(s->url) + sizeof("models//index.html") + NAME_MAX_BYTES);
+	return 128 + 6 * (strlen(s->url) + sizeof("models/.html") + NAME_MAX_BYTES);
 }
 
 static bool is_full(const struct map *map)

@@ -1,5 +1,5 @@
 /*
- * model: the page of a model, models/<id>/index.html. Of very many variants, versions and files it
+ * model: the page of a model, models/<id>.html. Of very many variants, versions and files it
  * shows the first, and how many more there are, so that the page stays readable.
  */
 #ifndef FERRY_SITE_MODEL_H

@@ -32,7 +32,7 @@ char *page_cut(const char *text, size_t max)
 
 char *page_model_path(const char *id)
 {
-	return mem_printf("models/%s/index.html", id);
+	return mem_printf("models/%s.html", id);
 }
 
 const char *page_parameters(char out[PAGE_COUNT_TEXT], uint64_t n)

@@ -2,7 +2,7 @@
  * page: the frame of every page of the site: head, header, navigation, footer; and texts that pages
  * share.
  *
- * Links within the site name the file ("models/phi-2/index.html"), since buckets and folders do not
+ * Links within the site name the file ("models/phi-2.html"), since buckets and folders do not
  * show a folder's index. Only pages that change with each build anyway say which release they are
  * of (page_head.dated), so that a new release changes few files.
  *
@@ -71,7 +71,7 @@ void page_table_close(struct page *p);
 const char *page_site_title(const struct site *s);
 /* The first bytes of a text, at most max, and "…" if there are more. The caller frees it. */
 char *page_cut(const char *text, size_t max);
-/* "models/ID/index.html"; the caller frees it. */
+/* "models/ID.html"; the caller frees it. */
 char *page_model_path(const char *id);
 /* "2.7 B" */
 #define PAGE_COUNT_TEXT 16

@@ -13,7 +13,7 @@
  *    also while a new one is being uploaded.
  *
  * Files, in the order in which they are written and uploaded (nothing links to what is not there
- * yet): assets/<name>.<16 hex digits>.<ext> · models/<id>/index.html · page/<n>/index.html,
+ * yet): assets/<name>.<16 hex digits>.<ext> · models/<id>.html · page/<n>/index.html,
  * by/<what>/index.html, by/<what>/<value>/index.html and page_<n>/ in these (lists) ·
  * mirrors/index.html · statistics/index.html · models.json · feed.xml · robots.txt · sitemap.xml ·
  * 404.html · index.html. There are statistics only if the site has some, and a feed and a site map

@@ -60,8 +60,8 @@ def test_a_site_is_made_of_the_signed_catalog(publisher, site, validate):   # no
     assert result.json["files"] == len(made) - 1 and LIST in made
     assert result.json["new"] == result.json["files"] and result.json["models"] == 1
     assert result.json["url"] == "https://models.example.org/site/"
-    assert {"index.html", "models/tiny/index.html"} <= set(made)
-    page = (site / "models/tiny/index.html").read_text()
+    assert {"index.html", "models/tiny.html"} <= set(made)
+    page = (site / "models/tiny.html").read_text()
     assert "Our models" in page and "For tests" in page
     assert_whole(site)
     assert json.loads((site / LIST).read_text())["files"][-1]["path"] == "index.html"
@@ -82,8 +82,8 @@ def test_what_is_not_signed_is_not_shown(publisher, site):  # noqa: F811
     publisher.add_model("second", seed=2)
     publisher("catalog", "remove", "tiny")
     result = publisher("site", "--json")
-    assert (site / "models/tiny/index.html").exists()
-    assert (site / "models/second/index.html").exists()
+    assert (site / "models/tiny.html").exists()
+    assert (site / "models/second.html").exists()
     assert result.json["models"] == 2
 
 
@@ -93,7 +93,7 @@ def test_what_did_not_change_keeps_its_time(publisher, site):   # noqa: F811
         os.utime(path, (1, 1))
     publisher.add_model("second", seed=2)
     result = publisher("site", "--json")
-    page = site / "models/tiny/index.html"
+    page = site / "models/tiny.html"
     assert page.stat().st_mtime == 1
     assert all(p.stat().st_mtime == 1 for p in (site / "assets").glob("site.*"))
     assert (site / "index.html").stat().st_mtime > 1
@@ -112,7 +112,7 @@ def test_pages_of_models_that_are_gone_go(publisher, site):     # noqa: F811
     publisher("catalog", "sign")
     result = publisher("site", "--json")
     assert result.json["removed"] >= 1
-    assert not (site / "models/second").exists()
+    assert not (site / "models/second.html").exists()
 
 
 def test_a_dry_run_writes_nothing(publisher, site):     # noqa: F811
@@ -159,7 +159,7 @@ def test_a_link_to_the_folder_stays_a_link(publisher, site):    # noqa: F811
     publisher("site")
     publisher.add_model("second", seed=2)
     publisher("site")
-    assert site.is_symlink() and (target / "models/second/index.html").exists()
+    assert site.is_symlink() and (target / "models/second.html").exists()
 
 
 @pytest.mark.parametrize("what", ["a folder of others", "a file of others", "a file", "/"])
@@ -201,13 +201,13 @@ def test_a_killed_build_leaves_the_old_site_or_the_new_one(publisher, site, lack
                   env={**environment, "LD_PRELOAD": libraries, "SIMULATED_LACKS": lacks})
 
     moments = Moments(publisher.dir, run)
-    assert (site / "models/second").exists()
+    assert (site / "models/second.html").exists()
     seen = set()
     for environment in moments.some(16):
         shutil.rmtree(site, ignore_errors=True)
         shutil.copytree(copy, site)
         run(environment)
-        seen.add((site / "models/second").exists())
+        seen.add((site / "models/second.html").exists())
         if lacks == "nothing" or site.exists():
             listed = json.loads((site / LIST).read_text())["files"]
             assert {f["path"]: f["sha256"] for f in listed} == \

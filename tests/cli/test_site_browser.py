@@ -13,7 +13,7 @@ from conftest import Ferry
 from site_scenes import Scene, others, phi, watched
 from waiting import PATIENCE
 
-PAGES = ["index.html", "models/phi-2/index.html", "models/gemma-2b/index.html", "by/license/index.html",
+PAGES = ["index.html", "models/phi-2.html", "models/gemma-2b.html", "by/license/index.html",
          "by/family/phi/index.html", "mirrors/index.html", "statistics/index.html", "404.html"]
 
 
@@ -101,7 +101,7 @@ def test_without_scripts_everything_can_be_read(lab, browser):
         text = page.text()
         assert "Phi 2" in text and "Gemma 2B" in text and "withdrawn" in text
         assert not page.run("!!document.querySelector('form.search')?.checkVisibility()")
-        page.click("a[href='models/phi-2/index.html']")
+        page.click("a[href='models/phi-2.html']")
         page.wait("document.querySelector('h1')?.innerText === 'Phi 2'")
         assert "ferry fetch lab/phi-2:q4_k_m" in page.text()
         assert page.run("!document.querySelector('button')")
@@ -148,7 +148,7 @@ def test_a_search_needs_only_a_keyboard(lab, browser):
             page.press("Tab")
         page.press("Enter")
         page.wait("document.title.startsWith('Phi 2')")
-        assert page.run("location.pathname").endswith("/site/models/phi-2/index.html")
+        assert page.run("location.pathname").endswith("/site/models/phi-2.html")
 
 
 # -- search --------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_models_are_filtered_by_the_size_of_a_variant(lab, browser, tmp_path):
 
 
 def test_a_command_is_copied(lab, browser):
-    with browser.page(lab + "models/phi-2/index.html") as page:
+    with browser.page(lab + "models/phi-2.html") as page:
         page.ask("grant", origin=lab)
         page.click("details[open] .command button")
         page.wait("document.querySelector('details[open] .command button').innerText === 'Copied'")
@@ -249,7 +249,7 @@ def test_a_command_is_copied(lab, browser):
 
 def test_a_command_is_copied_also_where_there_is_no_clipboard(lab, browser):
     """Over http, browsers have none."""
-    with browser.page(lab + "models/phi-2/index.html") as page:
+    with browser.page(lab + "models/phi-2.html") as page:
         page.ask("grant", origin=lab)
         page.run("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
         page.click("details[open] .command button")
@@ -258,7 +258,7 @@ def test_a_command_is_copied_also_where_there_is_no_clipboard(lab, browser):
 
 
 def test_a_table_is_sorted_by_its_numbers(lab, browser):
-    with browser.page(lab + "models/phi-2/index.html") as page:
+    with browser.page(lab + "models/phi-2.html") as page:
         button = "table.sortable thead th:nth-child(3) button"
         names = "table.sortable tbody th > :first-child"
         page.click(button)
@@ -273,7 +273,7 @@ def test_a_table_is_sorted_by_its_numbers(lab, browser):
 
 
 def test_on_paper_there_is_no_navigation_and_every_command(lab, browser):
-    with browser.page(lab + "models/phi-2/index.html") as page:
+    with browser.page(lab + "models/phi-2.html") as page:
         page.ask("print", on=True)
         assert page.run("document.querySelector('header nav').checkVisibility()") is False
         assert page.run("[...document.querySelectorAll('button')].every("

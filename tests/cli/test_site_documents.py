@@ -107,7 +107,7 @@ def test_search_engines_find_every_page_that_is_there(site):
     folder = site()
     assert f"Sitemap: {URL}sitemap.xml\n" in (folder / "robots.txt").read_text()
     urls = [e.text for e in xml.parse(folder / "sitemap.xml").getroot().iter(MAPS + "loc")]
-    assert URL + "models/tiny/index.html" in urls
+    assert URL + "models/tiny.html" in urls
     for url in urls:
         assert (folder / url.removeprefix(URL)).is_file(), url
 
@@ -133,5 +133,5 @@ def test_the_page_of_statistics_counts_downloads(site, publisher):   # noqa: F81
     page = (site() / "statistics/index.html").read_text()
     assert f"{len(ADDRESSES)} downloads in the last 90 days" in page
     assert f'<td>{day:%Y-%m-%d}</td><td class="num">{len(ADDRESSES)}</td>' in page
-    assert '<a href="../models/tiny/index.html">tiny</a>' in page
+    assert '<a href="../models/tiny.html">tiny</a>' in page
     assert not any(address in page for address in ADDRESSES)

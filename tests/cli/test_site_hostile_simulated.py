@@ -106,7 +106,7 @@ def pages(site):
 
 def test_no_text_of_a_catalog_becomes_markup_or_a_link(site, url, browser):
     names = pages(site)
-    assert f"models/{MODEL}/index.html" in names and "statistics/index.html" in names
+    assert f"models/{MODEL}.html" in names and "statistics/index.html" in names
     with browser.page(url + "index.html") as page:
         for name in names:
             page.go(url + name)
@@ -130,13 +130,13 @@ def test_no_script_stands_where_a_link_should(desk, site):
 
 
 def test_a_hostile_text_is_shown_as_it_is(site, url, browser):
-    with browser.page(url + f"models/{MODEL}/index.html") as page:
+    with browser.page(url + f"models/{MODEL}.html") as page:
         assert "<script>alert(1)</script><img src=x onerror=alert(2)>" in page.text("h1")
         assert "safe\uFFFDgpj.exe" in page.text(".lead")
 
 
 def test_hostile_pages_fit_on_a_phone(site, url, browser):
-    with browser.page(url + f"models/{MODEL}/index.html", width=320, height=640) as page:
+    with browser.page(url + f"models/{MODEL}.html", width=320, height=640) as page:
         assert page.run("document.documentElement.scrollWidth") == 320
         page.go(url + "index.html")
         assert page.run("document.documentElement.scrollWidth") == 320
@@ -150,7 +150,7 @@ def test_a_search_shows_hostile_texts_as_texts(url, browser):
         assert "<script>alert(1)</script>" in page.text("#results h2")
         assert page.run("document.querySelectorAll('#results :is(script, img, b)').length") == 0
         assert page.run("document.querySelector('#results a').pathname") == \
-            f"/site/models/{MODEL}/index.html"
+            f"/site/models/{MODEL}.html"
         assert not FORBIDDEN.search(page.text().replace("\n", ""))
         assert page.axe() == []
 
@@ -204,7 +204,7 @@ def stubs(folder, log):
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "zsh"])
 def test_a_copied_command_does_nothing_else(site, url, browser, tmp_path, shell):
-    with browser.page(url + f"models/{MODEL}/index.html") as page:
+    with browser.page(url + f"models/{MODEL}.html") as page:
         commands = page.run("[...document.querySelectorAll('.command code')].map(e => e.textContent)")
     assert len(commands) >= 3
     log, here = tmp_path / "log", tmp_path / "here"

@@ -130,7 +130,7 @@ def test_the_intro_is_on_the_first_page(shop):
 
 def test_the_invitation_leads_to_the_mirror_that_everybody_reaches(shop):
     shop("site")
-    text = (shop.tree / "site/models/tiny/index.html").read_text()
+    text = (shop.tree / "site/models/tiny.html").read_text()
     invite = json.loads(shop("catalog", "invite", "--json").out)
     assert invite["root"]["sha256"] in text
     assert "https://a.example.org/" in text

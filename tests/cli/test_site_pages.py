@@ -150,7 +150,7 @@ class Reader:
 
 @pytest.fixture
 def reader(site, work):
-    return Reader(work, Page((site / "models/second/index.html").read_text()))
+    return Reader(work, Page((site / "models/second.html").read_text()))
 
 
 @pytest.fixture

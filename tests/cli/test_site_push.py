@@ -102,7 +102,7 @@ def test_only_what_changed_is_sent(one):
 
 def test_what_somebody_changed_on_the_mirror_is_sent_again(one):
     one("site", "--push")
-    page = one.mirror() / "site/models/tiny/index.html"
+    page = one.mirror() / "site/models/tiny.html"
     right = page.read_bytes()
     page.unlink()
     page.write_bytes(right.replace(b"tiny", b"evil"))
@@ -119,7 +119,7 @@ def test_a_mirror_gets_no_site_of_a_release_that_it_does_not_show(one):
     assert "ferry push" in result.json["error"]["hint"] and site_of(one) == old
     one("push")
     one("site", "--push")
-    assert "models/second/index.html" in site_of(one)
+    assert "models/second.html" in site_of(one)
 
 
 def test_a_dry_run_sends_nothing(one):
@@ -186,7 +186,7 @@ def test_pages_of_earlier_sites_go_after_the_grace_time(shrunk):
         return mirrors(shrunk("site", "--push", "--prune", "--json", *options,
                               at=f"+{day} days"))["a"]
     assert prune(1)["removed"] == 0
-    assert "models/second/index.html" in site_of(shrunk)
+    assert "models/second.html" in site_of(shrunk)
     other = {k for k in contents(shrunk.mirror()) if not k.startswith(("site/", ".ferry/"))}
     planned = prune(20, "--dry-run")
     assert planned["old"] == 0
@@ -203,13 +203,13 @@ def test_push_prunes_the_site_only_where_it_is_the_current_one(shrunk):
     shrunk("site", at="+39 days")
     shrunk("catalog", "refresh", at="+40 days")
     shrunk("push", "--prune", at="+40 days")
-    assert "models/second/index.html" in site_of(shrunk)
+    assert "models/second.html" in site_of(shrunk)
     shrunk("site", "--push", at="+40 days")
     result = shrunk("push", "--prune", "--json", at="+40 days")
-    assert "models/second/index.html" not in site_of(shrunk)
+    assert "models/second.html" not in site_of(shrunk)
     assert site_of(shrunk) == pages(shrunk)
     keys = {i["key"] for m in result.json["pruned"] for i in m["items"]}
-    assert "site/models/second/index.html" in keys
+    assert "site/models/second.html" in keys
 
 
 # -- buckets and branches -------------------------------------------------------------------------

@@ -209,7 +209,7 @@ function card(model, root) {
 	const link = element("a", "", readable(model.title || model.id));
 	const line = element("p", "meta", element("code", "", readable(model.id)));
 	const item = element("li", "card", element("h2", "", link));
-	link.href = root + "models/" + encodeURIComponent(model.id) + "/index.html";
+	link.href = root + "models/" + encodeURIComponent(model.id) + ".html";
 	addBadge(line, model.state === "withdrawn" ? "badge bad" : "badge warn", model.state);
 	addBadge(line, "badge", model.family);
 	addBadge(line, "badge", model.license);

@@ -60,12 +60,12 @@ static void an_asset_that_none_replaced_is_of_use_until_the_first_page_was_sent(
 static void a_page_that_is_gone_is_of_no_use(void **state)
 {
 	struct pages_left all[] = {
-		left("site/models/a.b/index.html", 100, false),
-		left("site/models/a.c/index.html", 300, true),
+		left("site/models/a.b.html", 100, false),
+		left("site/models/a.c.html", 300, true),
 	};
 	(void)state;
 	pages_old_find(all, ARRAY_LEN(all), INDEX_S);
-	assert_int_equal(since(all, ARRAY_LEN(all), "site/models/a.b/index.html"), 100);
+	assert_int_equal(since(all, ARRAY_LEN(all), "site/models/a.b.html"), 100);
 	pages_old_find(all, 0, INDEX_S);
 }
 

@@ -62,7 +62,7 @@ static void new_versions_of_one_time_are_one_entry(void **state)
 	has(&f, "<p>Small.</p>");
 	has(&f, "<li>q4 version 1, 2.0 GiB</li>");
 	has(&f, "<li>q8 version 2 (spring), 2.0 GiB: The template.</li>");
-	has(&f, "href=\"https://m.example.org/site/models/m/index.html\"");
+	has(&f, "href=\"https://m.example.org/site/models/m.html\"");
 }
 
 static void withdrawals_are_entries_with_their_reason(void **state)

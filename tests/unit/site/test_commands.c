@@ -2,7 +2,7 @@
 
 #include "unit.h"
 
-#define PAGE "models/m/index.html"
+#define PAGE "models/m.html"
 #define SHA "00000000000000000000000000000000000000000000000000000000000000ab"
 #define A_FILE(name, more) \
 	"{\"path\":\"models/m/" name "\",\"size\":1,\"sha256\":\"" SHA "\"" more "}"

@@ -51,7 +51,7 @@ static void a_site_map_has_every_model_once(void **state)
 	assert_int_equal(b.paths.count, 1);
 	assert_int_equal(urls(b.files.at[0]), 5);
 	built_site_has(&b, "sitemap.xml",
-		       "<url><loc>https://m.example.org/a&amp;b/models/m0002/index.html</loc>"
+		       "<url><loc>https://m.example.org/a&amp;b/models/m0002.html</loc>"
 		       "<lastmod>2026-11-20T10:00:00Z</lastmod></url>");
 	built_site_has(&b, "sitemap.xml", "/mirrors/index.html</loc></url>");
 	built_site_lacks(&b, "sitemap.xml", "statistics");

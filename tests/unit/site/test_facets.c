@@ -102,14 +102,14 @@ static void lists_of_facets_have_pages(void **state)
 	b.catalog.models[201].license = NULL;
 	built_site_make(&b);
 	built_site_has(&b, "by/license/mit/index.html",
-		       "href=\"../../../models/m0000/index.html\"");
+		       "href=\"../../../models/m0000.html\"");
 	built_site_has(&b, "by/license/mit/page_5/index.html", "m0200");
 	built_site_has(&b, "by/license/mit/page_5/index.html",
 		       "href=\"../../../../by/license/mit/page_4/index.html\"");
 	built_site_has(&b, "by/family/index.html", "href=\"../../by/family/f0/index.html\"");
 	built_site_has(&b, "by/family/index.html", "by/family/page_2/index.html");
 	built_site_has(&b, "by/family/page_2/index.html", "Page 2 of 2");
-	built_site_has(&b, "by/family/f7/index.html", "models/m0007/index.html");
+	built_site_has(&b, "by/family/f7/index.html", "models/m0007.html");
 }
 
 /* With texts as long as a card may have them, and the assets that the page loads. */

@@ -2,7 +2,7 @@
 
 #include "unit.h"
 
-#define PAGE "models/phi-2/index.html"
+#define PAGE "models/phi-2.html"
 #define SHA "00000000000000000000000000000000000000000000000000000000000000ab"
 #define A_FILE BUILT_FILE("models/phi-2/phi-2.gguf")
 
@@ -38,7 +38,7 @@ static void a_page_says_what_the_card_says(void **state)
 		"<p>First.</p><p>Second.</p>",
 		"<dd>2.7 B</dd>",
 		"<dd>2048 tokens</dd>",
-		"<a href=\"../../by/family/phi/index.html\">phi</a>",
+		"<a href=\"../by/family/phi/index.html\">phi</a>",
 		"href=\"https://spdx.org/licenses/MIT.html\"",
 		"<li>chat</li>",
 		"<li>en</li>",
@@ -72,13 +72,13 @@ static void withdrawals_and_deprecations_are_said_with_what_to_use(void **state)
 								 "]}]"));
 	built_site_has(&b, PAGE,
 		       "<strong>Deprecated</strong>: It is old. Use "
-		       "<a href=\"../../models/new/index.html\">new</a>.");
+		       "<a href=\"../models/new.html\">new</a>.");
 	built_site_has(&b, PAGE,
 		       "<strong>Withdrawn</strong>: Its template is wrong. Use "
-		       "<a href=\"../../models/new/index.html\">new:q4</a>.");
+		       "<a href=\"../models/new.html\">new:q4</a>.");
 	built_site_lacks(&b, PAGE, "ferry fetch");
 	built_site_has(&b, "index.html", "<span class=\"badge warn\">deprecated</span>");
-	built_site_has(&b, "models/new/index.html", "ferry fetch lab/new:q4");
+	built_site_has(&b, "models/new.html", "ferry fetch lab/new:q4");
 }
 
 static void earlier_versions_have_the_names_that_fetch_them(void **state)

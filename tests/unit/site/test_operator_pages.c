@@ -104,7 +104,7 @@ static void statistics_have_all_days_and_tables(void **state)
 	built_site_has(&b, STATISTICS,
 		       "90 columns, from 2026-09-01 to 2026-11-29; the highest is 7");
 	built_site_has(&b, STATISTICS, "<td>2026-11-27</td><td class=\"num\">0</td>");
-	built_site_has(&b, STATISTICS, "<a href=\"../models/m/index.html\">m</a>");
+	built_site_has(&b, STATISTICS, "<a href=\"../models/m.html\">m</a>");
 	built_site_has(&b, STATISTICS, "<th scope=\"row\">gone</th>");
 	built_site_has(&b, STATISTICS, "<title>Germany: 12</title>");
 	built_site_has(&b, STATISTICS, "<th scope=\"row\">Germany</th>");

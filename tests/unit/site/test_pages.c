@@ -52,13 +52,13 @@ static void the_first_page_shows_50_models_and_leads_to_the_others(void **state)
 	CLEANUP(built_site_release) struct built_site b;
 	built_site_init_many(&b, 101, "");
 	built_site_make(&b);
-	built_site_has(&b, "index.html", "href=\"models/m0000/index.html\"");
-	built_site_has(&b, "index.html", "href=\"models/m0049/index.html\"");
+	built_site_has(&b, "index.html", "href=\"models/m0000.html\"");
+	built_site_has(&b, "index.html", "href=\"models/m0049.html\"");
 	built_site_lacks(&b, "index.html", "m0050");
 	built_site_has(&b, "index.html", "href=\"page/2/index.html\"");
-	built_site_has(&b, "page/2/index.html", "href=\"../../models/m0050/index.html\"");
+	built_site_has(&b, "page/2/index.html", "href=\"../../models/m0050.html\"");
 	built_site_has(&b, "page/2/index.html", "rel=\"prev\" href=\"../../index.html\"");
-	built_site_has(&b, "page/3/index.html", "href=\"../../models/m0100/index.html\"");
+	built_site_has(&b, "page/3/index.html", "href=\"../../models/m0100.html\"");
 	built_site_lacks(&b, "page/3/index.html", "rel=\"next\"");
 	assert_null(built_site_find(&b, "page/4/index.html"));
 }
@@ -76,14 +76,14 @@ static void pages_have_a_canonical_url_only_if_the_site_has_one(void **state)
 	(void)state;
 	CLEANUP(built_site_release) struct built_site b, c;
 	make(&b, BUILT_MODEL("\"id\":\"m\"," Q4));
-	built_site_lacks(&b, "models/m/index.html", "canonical");
+	built_site_lacks(&b, "models/m.html", "canonical");
 	built_site_init(&c, BUILT_MODEL("\"id\":\"m\"," Q4));
 	c.site.url = "https://m.example.org/lab/site/";
 	built_site_make(&c);
-	built_site_has(&c, "models/m/index.html",
+	built_site_has(&c, "models/m.html",
 		       "rel=\"canonical\" "
-		       "href=\"https://m.example.org/lab/site/models/m/index.html\"");
-	built_site_has(&c, "models/m/index.html", "property=\"og:title\" content=\"m\"");
+		       "href=\"https://m.example.org/lab/site/models/m.html\"");
+	built_site_has(&c, "models/m.html", "property=\"og:title\" content=\"m\"");
 	built_site_has(&c, "404.html", "href=\"/lab/site/index.html\"");
 }
 
@@ -98,8 +98,8 @@ static void a_new_release_changes_only_pages_that_say_which_it_is(void **state)
 	built_site_make(&c);
 	built_site_has(&b, "index.html", "Release 7, <time datetime=\"2026-11-");
 	built_site_has(&c, "index.html", "Release 8, ");
-	assert_string_equal(built_site_file(&b, "models/m/index.html"),
-			    built_site_file(&c, "models/m/index.html"));
+	assert_string_equal(built_site_file(&b, "models/m.html"),
+			    built_site_file(&c, "models/m.html"));
 }
 
 static int refuse(void *ctx, const char *path, const void *data, size_t len, struct err *e)
