@@ -68,13 +68,15 @@ def test_states_and_uptime_are_those_of_health_without_its_messages(checked):
     assert reason not in everything and "inner" not in everything
 
 
-def test_a_history_that_cannot_be_read_is_left_out(checked):
+def test_what_cannot_be_read_does_not_vanish_from_the_pages(checked):
+    checked("site")
+    before = contents(checked.tree / "site")
     database = checked.ferry.home / ".local/state/ferry/ops.db"
     database.write_bytes(b"no database at all, " * 100)
-    result = checked("site", "--json")
-    assert result.json["health"] is False and result.json["statistics"] is False
-    assert "the site has no history of the mirrors" in result.err
-    assert "the site has no statistics" in result.err
+    result = checked("site", check=None)
+    assert result.code in (6, 7)
+    assert "the history of the mirrors: " in result.err and str(database) in result.err
+    assert contents(checked.tree / "site") == before
 
 
 def test_no_database_is_made(shop):

@@ -64,23 +64,25 @@ static int read_intro(const struct settings_site *settings, struct collect *c, s
 	return err_hint(e, "correct intro in [site] of ferry.conf");
 }
 
-/* Of what only operators have: without it, there is still a site. */
+/* Of what only operators have: without a history or statistics there is still a site. But what
+ * cannot be read now does not vanish from the pages. */
 static int read_extras(struct cli *cli, const struct publisher *p,
 		       const struct settings_site *settings, struct collect *c, struct err *e)
 {
-	struct err why = ERR_INIT;
-	const char *name = p->name ? p->name : c->catalog.name;
-	if (collect_health(cli, c, name, &why) < 0 && !err_is(&why, ERR_CANCELLED))
-		report_warn(cli->report, "the site has no history of the mirrors: %s", why.text);
-	err_clear(&why);
-	if (settings->statistics && collect_statistics(cli, c, &why) < 0 &&
-	    !err_is(&why, ERR_CANCELLED))
-		report_warn(cli->report, "the site has no statistics: %s", why.text);
-	if (settings->statistics && !c->site.statistics && !why.class &&
-	    conf_find(p->conf, "stats", ""))
+	int rc = collect_health(cli, c, p->name ? p->name : c->catalog.name, e);
+	if (rc < 0 && !err_is(e, ERR_CANCELLED))
+		return err_context(e, "the history of the mirrors");
+	if (rc < 0 || !settings->statistics)
+		return rc;
+	rc = collect_statistics(cli, c, e);
+	if (rc < 0 && !err_is(e, ERR_CANCELLED)) {
+		err_context(e, "the statistics");
+		return err_hint(e, "statistics = no in [site] of ferry.conf leaves them out");
+	}
+	if (rc == 0 && !c->site.statistics && conf_find(p->conf, "stats", ""))
 		report_note(cli->report, "the site has no statistics: no log was imported yet "
 					 "(`ferry stats import`)");
-	return cancel_check(cli->cancel, e);
+	return rc;
 }
 
 int collect_all(struct cli *cli, const struct publisher *p, const struct settings_site *settings,
