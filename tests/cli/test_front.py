@@ -318,7 +318,7 @@ def test_what_is_missing_is_said(ferry, work, validate):
     assert "did you mean 'nginx'?" in told("ngnix", conf=a)
     assert "path with other characters" in told("nginx", conf=mirror("a", url=f"{HOST}/a;b"))
     assert "[front.x]: there is no [mirror.x]" in told("nginx", conf=a + "[front.x]\nlog = l\n")
-    (work / "ferry.conf").write_text(a + "[stats]\nlogs = a=/var/log/models\n")
+    (work / "ferry.conf").write_text(a + "[stats]\nlogs = a=/srv/logs\n")
     document = ferry("mirror", "config", "nginx", "--json").json
     validate(document, "output-mirror-config")
-    assert 'access_log "/var/log/models/access.log" ferry_a;' in document["config"]
+    assert 'access_log "/srv/logs/access.log" ferry_a;' in document["config"]

@@ -17,7 +17,7 @@ static struct front made(const char *id, const char *url_text, const char *const
 	assert_ok(url_parse(url_text, &url, &e), &e);
 	assert_ok(settings_front_read(&none, id, set, count, &settings, &e), &e);
 	return (struct front){
-		.id = id, .url = &url, .root = "/srv/m", .log = "/var/log/m.log", .set = &settings
+		.id = id, .url = &url, .root = "/srv/m", .log = "/srv/m.log", .set = &settings
 	};
 }
 

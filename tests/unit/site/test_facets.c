@@ -101,8 +101,7 @@ static void lists_of_facets_have_pages(void **state)
 	built_site_init_many(&b, 202, ",\"family\":\"f%zu\",\"license\":{\"id\":\"MIT\"}");
 	b.catalog.models[201].license = NULL;
 	built_site_make(&b);
-	built_site_has(&b, "by/license/mit/index.html",
-		       "href=\"../../../models/m0000.html\"");
+	built_site_has(&b, "by/license/mit/index.html", "href=\"../../../models/m0000.html\"");
 	built_site_has(&b, "by/license/mit/page_5/index.html", "m0200");
 	built_site_has(&b, "by/license/mit/page_5/index.html",
 		       "href=\"../../../../by/license/mit/page_4/index.html\"");
