@@ -282,7 +282,8 @@ old-client:
 CLI_TESTS ?= tests/cli tests/ci
 cli-tests: programs
 	FERRY_BIN_DIR=$(abspath $(BUILD)/bin) $(PYTHON) -m pytest -q -p no:cacheprovider \
-		-n $(PYTEST_JOBS) $(PYTEST_ARGS) $(CLI_TESTS)
+		-n $(PYTEST_JOBS) --durations=25 --durations-min=5 $(PYTEST_ARGS) \
+		$(CLI_TESTS)
 
 lint:
 	@scripts/install-deps build test
