@@ -230,53 +230,91 @@ static bool leaves(struct engine *g, struct lane *l, const struct file *f, uint6
 	return false;
 }
 
-/* The first missing piece that is at least `skip` pieces behind the head. */
-static bool find_piece(struct file *f, uint64_t skip, uint32_t *out)
+/* The first missing piece that has at least `skip` before it, *passed of them in earlier files. */
+static bool find_piece(struct file *f, uint64_t skip, uint64_t *passed, uint32_t *out)
 {
-	uint64_t passed = 0;
 	while (f->scan < f->job->grid.count && f->pieces[f->scan].state != PIECE_MISSING)
 		f->scan++;
 	for (uint32_t i = f->head; i < f->job->grid.count; i++) {
 		uint8_t state = f->pieces[i].state;
-		if (state == PIECE_MISSING && passed >= skip) {
+		if (state == PIECE_MISSING && *passed >= skip) {
 			*out = i;
 			return true;
 		}
-		passed += state == PIECE_MISSING || state == PIECE_FLYING;
+		*passed += state == PIECE_MISSING || state == PIECE_FLYING;
 	}
 	return false;
+}
+
+static bool first_missing(struct file *f, uint32_t *out)
+{
+	uint64_t passed = 0;
+	return f->state == FILE_OPEN && find_piece(f, 0, &passed, out);
 }
 
 static bool has_missing(struct file *f)
 {
 	uint32_t ignored;
-	return f->state == FILE_OPEN && find_piece(f, 0, &ignored);
+	return first_missing(f, &ignored);
+}
+
+static bool begin_this(struct engine *g, struct lane *l, struct file *f, uint32_t piece,
+		       struct task *out)
+{
+	struct err why = ERR_INIT;
+	struct flight *t = flight_new(g, f, piece, l, &why);
+	if (!t && why.class)
+		engine_fail(g, f, &why);
+	if (!t)
+		return false;
+	if (t->count)
+		return take_range(g, t, l, out);
+	t->users++;
+	*out = (struct task){ .kind = TASK_LOAD, .file = f, .flight = t };
+	return true;
 }
 
 static bool begin_piece(struct engine *g, struct lane *l, struct task *out)
 {
-	uint64_t now_ms = clock_now_ms(g->sources->clock), skip;
+	uint64_t now_ms = clock_now_ms(g->sources->clock), skip, passed = 0;
 	for (size_t i = g->first; i < g->file_count; i++) {
 		struct file *f = &g->files[i];
-		struct err why = ERR_INIT;
 		uint32_t piece;
 		if (!has_missing(f) || !is_fit(g, l, f, now_ms))
 			continue;
 		if (is_late(f) && handed_out(f) >= ahead_most(g, f))
 			continue;
-		if (!leaves(g, l, f, &skip) || !find_piece(f, skip, &piece))
-			continue;
-		struct flight *t = flight_new(g, f, piece, l, &why);
-		if (!t && why.class)
-			engine_fail(g, f, &why);
-		if (!t)
+		if (leaves(g, l, f, &skip) && find_piece(f, skip, &passed, &piece))
+			return begin_this(g, l, f, piece, out);
+	}
+	return false;
+}
+
+/* The fastest source for the file, of those that may be asked now. */
+static struct lane *fastest(struct engine *g, const struct file *f)
+{
+	uint64_t now_ms = clock_now_ms(g->sources->clock);
+	struct lane *best = NULL;
+	for (size_t i = 0; i < g->lane_count; i++) {
+		struct lane *l = &g->lanes[i];
+		if (is_fit(g, l, f, now_ms) && (!best || l->piece_rate > best->piece_rate))
+			best = l;
+	}
+	return best;
+}
+
+/* Sources that each leave a piece to the others would leave it for ever. */
+static bool begin_left(struct engine *g, struct task *out)
+{
+	for (size_t i = 0; i < g->lane_count; i++)
+		if (g->lanes[i].active)
 			return false;
-		if (!t->count) {
-			t->users++;
-			*out = (struct task){ .kind = TASK_LOAD, .file = f, .flight = t };
-			return true;
-		}
-		return take_range(g, t, l, out);
+	for (size_t i = g->first; i < g->file_count; i++) {
+		struct file *f = &g->files[i];
+		uint32_t piece;
+		struct lane *l = first_missing(f, &piece) ? fastest(g, f) : NULL;
+		if (l)
+			return begin_this(g, l, f, piece, out);
 	}
 	return false;
 }
@@ -523,7 +561,7 @@ void window_next(struct engine *g, struct task *out)
 	if (g->idle && ask_a_source(g, out))
 		return;
 	if (look_at_files(g, out) || prove(g, out) || ask_a_source(g, out) || open_next(g, out) ||
-	    (lacks_room(g) && spill(g, out)) || race_a_source(g, out))
+	    (lacks_room(g) && spill(g, out)) || race_a_source(g, out) || begin_left(g, out))
 		return;
 	if (give_up_files(g, &wait_ms, out) || look_at_files(g, out))
 		return;

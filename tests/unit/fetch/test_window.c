@@ -1,0 +1,132 @@
+/* What a thread does next, without threads: an engine between two requests, made by hand. */
+#include "fetch/engine_internal.h"
+
+#include "fake_clock.h"
+#include "mirror_mem.h"
+#include "unit.h"
+#include "util/mem.h"
+
+#define FILES 20
+#define BYTES 1568
+
+struct fixture {
+	struct source_list sources;
+	struct fake_clock clock;
+	struct mirror_mem *mirrors[3];
+	struct lane lanes[3];
+	struct partial partial;
+	struct engine_job jobs[FILES];
+	struct file files[FILES];
+	struct piece pieces[FILES];
+	bool tried[3], given_up[3];
+	struct engine engine;
+};
+
+static void begin_lane(struct fixture *f, size_t i, double rate, double piece_rate)
+{
+	char id[2] = { (char)('a' + i), 0 };
+	f->mirrors[i] = mirror_mem_new();
+	struct source *s = source_add(&f->sources, id, id, false);
+	s->objects = true;
+	s->mirror = mirror_mem_open(f->mirrors[i], id);
+	lane_init(&f->lanes[i], s, LANE_SMALL, 0, 0);
+	f->lanes[i].rate = rate;
+	f->lanes[i].piece_rate = piece_rate;
+}
+
+/* Many small files, after a large one: the first source is fast, but of a small file it sends only
+ * little more in a second than the others do together. */
+static int set_up(void **state)
+{
+	struct fixture *f = NEW(struct fixture);
+	fake_clock_init(&f->clock);
+	f->sources = (struct source_list){ .clock = &f->clock.clock, .max_failures = 4 };
+	begin_lane(f, 0, 32e6, 238e3);
+	begin_lane(f, 1, 277e3, 96e3);
+	begin_lane(f, 2, 183e3, 151e3);
+	f->partial.path = "partial";
+	for (size_t i = 0; i < FILES; i++) {
+		f->jobs[i].name = "small.gguf";
+		f->jobs[i].grid = (struct grid){ BYTES, 8 * MIB, 1 };
+		f->jobs[i].partial = &f->partial;
+		f->files[i].job = &f->jobs[i];
+		f->files[i].state = FILE_OPEN;
+		f->files[i].pieces = &f->pieces[i];
+		f->files[i].given_up = f->given_up;
+	}
+	f->engine = (struct engine){
+		.sources = &f->sources,
+		.lanes = f->lanes,
+		.lane_count = 3,
+		.tried = f->tried,
+		.files = f->files,
+		.file_count = FILES,
+	};
+	pool_init(&f->engine.pool, 64 * MIB);
+	*state = f;
+	return 0;
+}
+
+/* The flight of the task is over, and its file with it. */
+static void end(struct fixture *f, struct task *t)
+{
+	struct flight *flight = t->flight;
+	lane_end(t->lane);
+	flight->users--;
+	flight->over = true;
+	flight_drop(&f->engine, flight);
+	t->file->users--;
+	t->file->state = FILE_OVER;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	while (f->engine.flights) {
+		f->engine.flights->users = 0;
+		flight_drop(&f->engine, f->engine.flights);
+	}
+	pool_release(&f->engine.pool);
+	source_list_release(&f->sources);
+	for (size_t i = 0; i < ARRAY_LEN(f->mirrors); i++)
+		mirror_mem_free(f->mirrors[i]);
+	free(f);
+	return 0;
+}
+
+static void a_fast_source_passes_over_pieces_of_others_not_over_all_files(void **state)
+{
+	struct fixture *f = *state;
+	struct task t;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_RANGE);
+	assert_ptr_equal(t.lane, &f->lanes[0]);
+	assert_true(t.file > &f->files[0] && t.file < &f->files[8]);
+}
+
+static void what_each_source_leaves_to_the_others_is_not_left_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct task t;
+	f->lanes[1].tried_us = f->lanes[2].tried_us = clock_now_us(&f->clock.clock);
+	for (size_t i = 0; i < FILES; i++) {
+		window_next(&f->engine, &t);
+		assert_int_equal(t.kind, TASK_RANGE);
+		assert_ptr_equal(t.lane, &f->lanes[0]);
+		end(f, &t);
+	}
+	assert_true(f->lanes[1].slow && f->lanes[2].slow);
+	for (size_t i = 0; i < FILES; i++)
+		assert_int_equal(f->files[i].state, FILE_OVER);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_fast_source_passes_over_pieces_of_others_not_over_all_files),
+		TEST(what_each_source_leaves_to_the_others_is_not_left_for_ever),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
