@@ -63,7 +63,11 @@ def test_another_mirror_is_used_and_the_bad_one_is_named(mirrors, name):
     what, fault, text = BESIDE[name]
     bad, good = mirrors.start("bad", "good")
     hit = bad.add(MODEL, **what)
-    good.add(MODEL, until=lambda: hit.hits)
+
+    def has_answered():
+        return hit.hits and ("close" in what or any(e["status"] for e in bad.asked()))
+
+    good.add(MODEL, until=has_answered)
     result = mirrors.fetched()
     found = reasons(result.json, "bad")
     assert set(found) == {fault} and text in found[fault], found
