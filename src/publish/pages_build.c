@@ -18,7 +18,7 @@ struct pages_build {
 	char *dir;    /* the folder, links resolved */
 	char *parent; /* of it; in it are, with the name of the folder: */
 	char *next;   /* ".site.next.<random>", the new build; NULL: a dry run */
-	char *old;    /* ".site.old", what it replaces, where names cannot be exchanged */
+	char *old;    /* ".site.old.<random>", what it replaces, where names cannot be exchanged */
 	bool there;   /* the folder exists */
 	struct pages was;
 	struct pages now;
@@ -123,7 +123,7 @@ static int look_at_old(struct pages_build *b, struct err *e)
 /* ---- beginning ------------------------------------------------------------------- */
 
 /* ".site.next.<random>": a folder of somebody may have such a name, but for the digits. */
-static bool is_next(const char *name, const char *prefix)
+static bool is_made_here(const char *name, const char *prefix)
 {
 	const char *digits = name + strlen(prefix);
 	return str_starts(name, prefix) && strlen(digits) == 2 * RANDOM_BYTES &&
@@ -146,24 +146,33 @@ static void remove_old(const struct pages_build *b)
 		(void)!rmdir(b->old);
 }
 
+/* A build without os_exchange() was killed between its two renames, or after them. */
+static void restore(const struct pages_build *b, const char *old)
+{
+	if (!is_site(old))
+		return;
+	if (file_exists(b->dir))
+		file_remove_tree(old);
+	else
+		(void)!rename(old, b->dir);
+}
+
 /* What killed builds left; only while this one has the lock. */
 static void remove_leftovers(const struct pages_build *b)
 {
 	CLEANUP(str_list_release) struct str_list names = { 0 };
 	CLEANUP(mem_free_ptr) char *next = mem_printf(".%s.next.", path_base(b->dir));
+	CLEANUP(mem_free_ptr) char *old = mem_printf(".%s.old.", path_base(b->dir));
 	struct err ignored = ERR_INIT;
 	if (b->lock < 0 || file_list_dir(b->parent, &names, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < names.count; i++) {
 		CLEANUP(mem_free_ptr) char *path = path_join(b->parent, names.at[i]);
-		if (is_next(names.at[i], next))
+		if (is_made_here(names.at[i], next))
 			file_remove_tree(path);
+		else if (is_made_here(names.at[i], old))
+			restore(b, path);
 	}
-	/* A build without os_exchange() was killed between its two renames. */
-	if (file_exists(b->dir))
-		remove_old(b);
-	else if (is_site(b->old))
-		(void)!rename(b->old, b->dir);
 }
 
 static int begin(struct pages_build *b, struct err *e)
@@ -184,6 +193,7 @@ static int begin(struct pages_build *b, struct err *e)
 		return rc;
 	hex_encode(hex, random, sizeof random);
 	b->next = mem_printf("%s/.%s.next.%s", b->parent, path_base(b->dir), hex);
+	b->old = mem_printf("%s/.%s.old.%s", b->parent, path_base(b->dir), hex);
 	return file_mkdirs(b->next, FILE_PUBLIC_DIR_MODE, e);
 }
 
@@ -202,7 +212,6 @@ int pages_build_open(const char *dir, bool dry_run, const struct cancel *cancel,
 	b->cancel = cancel;
 	b->dir = resolve(dir);
 	b->parent = path_dir(b->dir);
-	b->old = mem_printf("%s/.%s.old", b->parent, path_base(b->dir));
 	if (strcmp(b->dir, "/") == 0)
 		return not_ours(b->dir, NULL, e);
 	int rc = dry_run ? look_at_old(b, e) : begin(b, e);
