@@ -5,7 +5,6 @@
 #include "util/text.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,15 +90,6 @@ static void escape(struct buf *out, const char *s)
 	}
 }
 
-/* The caller frees it. */
-static char *formatted(const char *fmt, va_list args)
-{
-	char *text = NULL;
-	if (vasprintf(&text, fmt, args) < 0)
-		abort();
-	return text;
-}
-
 /* ---- elements ---- */
 
 static void end_tag(struct markup *m)
@@ -158,7 +148,7 @@ void markup_attrf(struct markup *m, const char *name, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	CLEANUP(mem_free_ptr) char *value = formatted(fmt, args);
+	CLEANUP(mem_free_ptr) char *value = mem_vprintf(fmt, args);
 	va_end(args);
 	markup_attr(m, name, value);
 }
@@ -201,7 +191,7 @@ void markup_textf(struct markup *m, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	CLEANUP(mem_free_ptr) char *text = formatted(fmt, args);
+	CLEANUP(mem_free_ptr) char *text = mem_vprintf(fmt, args);
 	va_end(args);
 	markup_text(m, text);
 }

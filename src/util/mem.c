@@ -1,6 +1,5 @@
 #include "util/mem.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,15 +46,20 @@ char *mem_strndup(const char *s, size_t len)
 	return copy;
 }
 
-char *mem_printf(const char *fmt, ...)
+char *mem_vprintf(const char *fmt, va_list args)
 {
 	char *text = NULL;
-	va_list ap;
-	va_start(ap, fmt);
-	int len = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (len < 0)
+	if (vasprintf(&text, fmt, args) < 0)
 		exhausted();
+	return text;
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	char *text = mem_vprintf(fmt, args);
+	va_end(args);
 	return text;
 }
 

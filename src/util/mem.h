@@ -9,6 +9,7 @@
 #include "util/base.h"
 #include "util/err.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 
 /* What is called before that. For main(), before there are threads. */
@@ -19,6 +20,7 @@ void *mem_realloc(void *p, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t len); /* copies len bytes, adds a NUL */
 char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+char *mem_vprintf(const char *fmt, va_list args) PRINTF_LIKE(1, 0);
 
 #define NEW(type) ((type *)mem_alloc(sizeof(type)))
 

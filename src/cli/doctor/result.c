@@ -3,7 +3,6 @@
 #include "util/mem.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 void doctor_result_release(struct doctor_result *r)
@@ -15,17 +14,11 @@ void doctor_result_release(struct doctor_result *r)
 	*r = (struct doctor_result){ 0 };
 }
 
-static char *formatted(const char *fmt, va_list args)
-{
-	char *text = NULL;
-	return vasprintf(&text, fmt, args) < 0 ? mem_strdup("") : text;
-}
-
 static void set(struct doctor_result *r, enum doctor_verdict verdict, const char *fmt, va_list args)
 {
 	free(r->text);
 	r->verdict = verdict;
-	r->text = formatted(fmt, args);
+	r->text = mem_vprintf(fmt, args);
 }
 
 void doctor_pass(struct doctor_result *r, const char *fmt, ...)
@@ -56,7 +49,7 @@ void doctor_detail(struct doctor_result *r, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	str_list_take(&r->details, formatted(fmt, args));
+	str_list_take(&r->details, mem_vprintf(fmt, args));
 	va_end(args);
 }
 
@@ -71,7 +64,7 @@ void doctor_next(struct doctor_result *r, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	CLEANUP(mem_free_ptr) char *command = formatted(fmt, args);
+	CLEANUP(mem_free_ptr) char *command = mem_vprintf(fmt, args);
 	va_end(args);
 	if (!str_list_has(&r->next, command))
 		str_list_take(&r->next, STEAL(command));
@@ -82,6 +75,6 @@ void doctor_hint(struct doctor_result *r, const char *fmt, ...)
 	va_list args;
 	va_start(args, fmt);
 	free(r->hint);
-	r->hint = formatted(fmt, args);
+	r->hint = mem_vprintf(fmt, args);
 	va_end(args);
 }

@@ -74,23 +74,19 @@ static void print_line(struct cli *cli, const char *text)
 
 void cli_line(struct cli *cli, const char *fmt, ...)
 {
-	CLEANUP(mem_free_ptr) char *text = NULL;
 	va_list ap;
 	va_start(ap, fmt);
-	if (prints(cli) && vasprintf(&text, fmt, ap) < 0)
-		text = NULL; /* some C libraries leave it undefined */
+	CLEANUP(mem_free_ptr) char *text = prints(cli) ? mem_vprintf(fmt, ap) : NULL;
+	va_end(ap);
 	if (text)
 		print_line(cli, text);
-	va_end(ap);
 }
 
 void cli_prose(struct cli *cli, size_t indent, const char *fmt, ...)
 {
-	CLEANUP(mem_free_ptr) char *text = NULL;
 	va_list ap;
 	va_start(ap, fmt);
-	if (prints(cli) && vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	CLEANUP(mem_free_ptr) char *text = prints(cli) ? mem_vprintf(fmt, ap) : NULL;
 	va_end(ap);
 	if (!text)
 		return;
