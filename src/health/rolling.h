@@ -31,10 +31,10 @@
  * the side account by a quarter of the budget a day, the lap's by the rest and by what the side
  * account has no room for. Each holds at most what it gets in a day (the lap's: the budget) and the
  * cost of one piece more. A piece is read when its account has its cost, or a whole day's amount if
- * that is less: so a piece larger than a day's budget has its turn at once, and the following days
- * pay for it, at most ROLLING_DEBT_DAYS. A new state begins with a day's budget. Hence in any D
- * days, at most D + 1 budgets and one piece are read, and runs in quick succession spend nothing
- * twice.
+ * that is less: so a piece larger than that has its turn at once, in the first run, too, and the
+ * following days pay for it, at most ROLLING_DEBT_DAYS. A new state begins with a day's budget.
+ * Hence in any D days, at most D + 1 budgets and one piece are read, and runs in quick succession
+ * spend nothing twice.
  *  - The side account reads known faults again, first of all, the least recently read first, and
  *    then the pieces of what people fetch most (score: weight * age). While faults turn out to be
  *    mended, the lap's account pays for reading the others again, too.
@@ -43,10 +43,10 @@
  *
  * PROMISE. Each byte is read at least once in
  *     N = ceil((T + D + F) / (3/4 B) + 11/6) days
- * where T is the sum of all costs, D the possible debt (largest cost - B, if positive), F the costs
- * of the known faults and B the budget, as long as it runs at least once a day and each run has
- * time to spend what it has: a full lap at the lap's rate, the rest, and the rhythm. If the first
- * term is at most 20 hours, N is 2.
+ * where T is the sum of all costs, D the possible debt (largest cost - 3/4 B, if positive), F the
+ * costs of the known faults and B the budget, as long as it runs at least once a day and each run
+ * has time to spend what it has: a full lap at the lap's rate, the rest, and the rhythm. If the
+ * first term is at most 20 hours, N is 2.
  *
  * The state is a blob that the caller stores, below 1 MiB whatever the number of pieces.
  *

@@ -15,8 +15,8 @@ static uint64_t daily(enum rolling_account a, uint64_t budget)
 	return a == ROLLING_SIDE ? budget / 4 : budget - budget / 4;
 }
 
-/* The amount from which on everything may be read. */
-static uint64_t enough(enum rolling_account a, uint64_t budget)
+/* What it keeps of the days before, beside the cost of a piece. */
+static uint64_t room(enum rolling_account a, uint64_t budget)
 {
 	return a == ROLLING_SIDE ? budget / 4 : budget;
 }
@@ -30,8 +30,8 @@ static int64_t in_time(uint64_t of_a_day, uint64_t s)
 static int64_t settle(struct rolling_budget *b, enum rolling_account a, uint64_t budget,
 		      uint64_t largest)
 {
-	int64_t most = (int64_t)(enough(a, budget) + MIN(largest, enough(a, budget)));
-	int64_t least = -(int64_t)(ROLLING_DEBT_DAYS * enough(a, budget));
+	int64_t most = (int64_t)(room(a, budget) + MIN(largest, room(a, budget)));
+	int64_t least = -(int64_t)(ROLLING_DEBT_DAYS * room(a, budget));
 	int64_t over = MAX(0, b->has[a] - most);
 	b->has[a] = MAX(least, b->has[a] - over);
 	return over;
@@ -51,7 +51,7 @@ void rolling_budget_grow(struct rolling_budget *b, uint64_t budget, uint64_t lar
 bool rolling_budget_allows(const struct rolling_budget *b, enum rolling_account a, uint64_t budget,
 			   uint64_t cost)
 {
-	return b->has[a] >= (int64_t)MIN(cost, enough(a, budget));
+	return b->has[a] >= (int64_t)MIN(cost, daily(a, budget));
 }
 
 void rolling_budget_pay(struct rolling_budget *b, enum rolling_account a, uint64_t cost)
@@ -62,7 +62,7 @@ void rolling_budget_pay(struct rolling_budget *b, enum rolling_account a, uint64
 uint64_t rolling_budget_promise(uint64_t budget, uint64_t total, uint64_t largest, uint64_t faults)
 {
 	uint64_t rate = daily(ROLLING_LAP, budget);
-	uint64_t debt = largest > budget ? MIN(largest - budget, ROLLING_DEBT_DAYS * budget) : 0;
+	uint64_t debt = largest > rate ? MIN(largest - rate, ROLLING_DEBT_DAYS * budget) : 0;
 	uint64_t sum = total + debt + faults;
 	if (sum <= rate / 24 * 20)
 		return 2;

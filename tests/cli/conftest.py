@@ -13,6 +13,7 @@ import tempfile
 
 import pytest
 
+import clocks
 import schemas
 import servers
 import shared
@@ -77,8 +78,7 @@ class Ferry:
                 self.env[name] = os.environ[name]
 
     def command(self, *args, at=None):
-        before = ["faketime", at] if at else []
-        return [*before, str(self.bin / "ferry"), *[str(a) for a in args]]
+        return [*clocks.showing(at), str(self.bin / "ferry"), *[str(a) for a in args]]
 
     def environment(self, env):
         merged = {**self.env, **(env or {})}

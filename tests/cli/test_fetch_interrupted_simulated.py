@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import clocks
 from disks import SmallDisk, read_only
 from fault_tests import MODEL, mirrors  # noqa: F401 (fixture)
 from faulty_simulated import PIECE, touches
@@ -125,6 +126,6 @@ def test_what_can_be_resumed_stays_in_a_store_that_cannot_be_written_to(ferry, h
 
 def library():
     """faketime's, which follows a file."""
-    shown = subprocess.run(["faketime", "-m", "-1 day", "printenv", "LD_PRELOAD"], text=True, check=True,
+    shown = subprocess.run([*clocks.showing("-1 day", "-m"), "printenv", "LD_PRELOAD"], text=True, check=True,
                            capture_output=True).stdout
     return shown.strip()

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+import clocks
 import small_gguf
 from conftest import Ferry
 from kills import Moments
@@ -20,7 +21,7 @@ class Still(Ferry):
     """The clock stands still, so that dates are the same; those of files are the real ones."""
 
     def command(self, *args, at=None):
-        return ["faketime", "-f", "2030-01-01 00:00:00", *super().command(*args)]
+        return [*clocks.showing("2030-01-01 00:00:00", "-f"), *super().command(*args)]
 
 
 class Desk:

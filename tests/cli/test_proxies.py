@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import clocks
 import servers
 from access import Authority
 from proxies import Microsocks, SimulatedProxy, Socat, Tinyproxy
@@ -206,9 +207,10 @@ def test_a_redirect_to_a_simulated_login_page_is_a_portal(
 
 # -- certificates ------------------------------------------------------------------------------
 
-def certificate(folder, name, *options):
+def certificate(folder, name, at=None):
+    """`at`: what the clock shows when it is made."""
     cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run([*options, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+    subprocess.run([*clocks.showing(at), "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
                     "/CN=test", "-addext", f"subjectAltName={name}",
                     "-keyout", str(key), "-out", str(cert)],
@@ -221,9 +223,9 @@ def certificate(folder, name, *options):
                                  "set SSL_CERT_FILE")),
     ("DNS:other.example", (), True, ("the server's certificate is for another name",
                                      "another server may be answering for 127.0.0.1")),
-    ("IP:127.0.0.1", ("faketime", "-30 days"), True, ("certificate has expired",
+    ("IP:127.0.0.1", ("-30 days",), True, ("certificate has expired",
                                                   "the clock of this machine says 20")),
-    ("IP:127.0.0.1", ("faketime", "+30 days"), True, ("certificate is not valid yet",
+    ("IP:127.0.0.1", ("+30 days",), True, ("certificate is not valid yet",
                                                   "the clock of this machine says 20")),
 ])
 def test_a_certificate_that_does_not_verify_is_explained(

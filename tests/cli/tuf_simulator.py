@@ -28,6 +28,7 @@ import urllib.parse
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
+import clocks
 from waiting import PATIENCE
 
 TOP = ("root", "timestamp", "snapshot", "targets")
@@ -374,8 +375,7 @@ class Client:
 
     def run(self, *arguments, at=None):
         """`at`: what the clock shows when it starts."""
-        before = ["faketime", str(at)] if at else []
-        process = subprocess.run([*before, self.program, *map(str, arguments)],
+        process = subprocess.run([*clocks.showing(at), self.program, *map(str, arguments)],
                                  capture_output=True, text=True, timeout=PATIENCE)
         self.error = process.stderr
         assert process.returncode in (0, 1), (process.returncode, process.stderr)

@@ -548,6 +548,21 @@ static void each_byte_is_read_within_the_promised_days(void **state)
 	}
 }
 
+/* A piece that is as large as a day's budget does not make the others wait. */
+static void the_first_run_reads_something_whatever_piece_is_the_first(void **state)
+{
+	static const uint64_t budgets[] = { UNIT, UNIT + UNIT / 4, UNIT / 2 };
+	for (size_t key = 0; key < 64; key++) {
+		add(UNIT + UNIT / 4);
+		add_many(6, UNIT / 8);
+		w->o.budget = budgets[key % 3];
+		run();
+		assert_in_range(w->report.bytes, UNIT / 8, MAX(w->o.budget, UNIT));
+		tear_down(state);
+		set_up(state);
+	}
+}
+
 /* ---- time ----------------------------------------------------------------------- */
 
 static void nothing_is_begun_after_the_deadline(void **state)
@@ -636,6 +651,7 @@ int main(void)
 		T(runs_in_quick_succession_spend_nothing_twice),
 		T(a_piece_larger_than_a_days_budget_has_its_turn),
 		T(each_byte_is_read_within_the_promised_days),
+		T(the_first_run_reads_something_whatever_piece_is_the_first),
 		T(nothing_is_begun_after_the_deadline),
 		T(a_piece_that_takes_longer_than_a_whole_run_is_told_and_passed),
 		T(too_little_time_is_no_fault_of_the_mirror),
