@@ -122,11 +122,14 @@ static int look_at_old(struct pages_build *b, struct err *e)
 
 /* ---- beginning ------------------------------------------------------------------- */
 
-/* ".site.next.<random>": a folder of somebody may have such a name, but for the digits. */
+/* ".site.next.<random>", ".site.old.<random>": a folder of somebody may have such a name, but for
+ * the digits. */
 static bool is_made_here(const char *name, const char *prefix)
 {
+	if (!str_starts(name, prefix))
+		return false;
 	const char *digits = name + strlen(prefix);
-	return str_starts(name, prefix) && strlen(digits) == 2 * RANDOM_BYTES &&
+	return strlen(digits) == 2 * RANDOM_BYTES &&
 	       strspn(digits, "0123456789abcdef") == 2 * RANDOM_BYTES;
 }
 

@@ -126,6 +126,6 @@ def test_what_can_be_resumed_stays_in_a_store_that_cannot_be_written_to(ferry, h
 
 def library():
     """faketime's, which follows a file."""
-    shown = subprocess.run([*clocks.showing("-1 day", "-m"), "printenv", "LD_PRELOAD"], text=True, check=True,
-                           capture_output=True).stdout
+    shown = subprocess.run([*clocks.showing("-1 day", "-m"), "printenv", "LD_PRELOAD"], text=True,
+                           check=True, capture_output=True).stdout
     return shown.strip()

@@ -224,9 +224,9 @@ def certificate(folder, name, at=None):
     ("DNS:other.example", (), True, ("the server's certificate is for another name",
                                      "another server may be answering for 127.0.0.1")),
     ("IP:127.0.0.1", ("-30 days",), True, ("certificate has expired",
-                                                  "the clock of this machine says 20")),
+                                           "the clock of this machine says 20")),
     ("IP:127.0.0.1", ("+30 days",), True, ("certificate is not valid yet",
-                                                  "the clock of this machine says 20")),
+                                           "the clock of this machine says 20")),
 ])
 def test_a_certificate_that_does_not_verify_is_explained(
         ferry, publisher, client, nginx, work, name, made, trusted, words):

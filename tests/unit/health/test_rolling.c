@@ -548,7 +548,7 @@ static void each_byte_is_read_within_the_promised_days(void **state)
 	}
 }
 
-/* A piece that is as large as a day's budget does not make the others wait. */
+/* The lap begins with three quarters of a day's budget: a larger piece does not hold it up. */
 static void the_first_run_reads_something_whatever_piece_is_the_first(void **state)
 {
 	static const uint64_t budgets[] = { UNIT, UNIT + UNIT / 4, UNIT / 2 };
