@@ -6,13 +6,13 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #define STREAM_BLOCK (128 * KIB)
 
 struct archive_stream {
 	struct archive *archive;
-	int fd;
+	struct archive_input input;
+	struct err failed; /* of the input */
 	const char *name;
 	const void *first;
 	size_t first_len;
@@ -46,34 +46,37 @@ static la_ssize_t give_block(struct archive *a, void *ctx, const void **data)
 		s->first_len = 0;
 		return (la_ssize_t)len;
 	}
-	ssize_t n;
-	do
-		n = read(s->fd, s->block, sizeof s->block);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		archive_set_error(a, errno, "%s", strerror(errno));
+	size_t got = 0;
+	if (s->input.read(s->input.ctx, s->block, sizeof s->block, &got, &s->failed) < 0) {
+		archive_set_error(a, EIO, "%s", s->failed.text);
+		return -1;
+	}
 	*data = s->block;
-	return n;
+	return (la_ssize_t)got;
 }
 
 static int stream_failed(const struct archive_stream *s, struct err *e)
 {
+	if (s->failed.class) {
+		*e = s->failed;
+		return -(int)e->class;
+	}
 	const char *text = archive_error_string(s->archive);
 	int sys = archive_errno(s->archive);
 	if (!text)
 		text = "no reason given";
-	if (sys == ENOMEM || sys == EIO || sys == EISDIR)
+	if (sys == ENOMEM)
 		return err_sys(e, sys, "%s", s->name);
 	if (strcasestr(text, "truncated") || strcasestr(text, "premature end"))
 		return err_set(e, ERR_INTEGRITY, "%s ends early: %s", s->name, text);
 	return err_set(e, ERR_INTEGRITY, "%s cannot be decompressed: %s", s->name, text);
 }
 
-int archive_stream_open(int fd, const char *name, const void *first, size_t len,
-			struct archive_stream **out, struct err *e)
+int archive_stream_open(const struct archive_input *input, const char *name, const void *first,
+			size_t len, struct archive_stream **out, struct err *e)
 {
 	CLEANUP_PTR(archive_stream_free) struct archive_stream *s = NEW(struct archive_stream);
-	s->fd = fd;
+	s->input = *input;
 	s->name = name;
 	s->first = first;
 	s->first_len = len;

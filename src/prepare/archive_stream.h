@@ -14,10 +14,17 @@ struct archive_stream;
 #define ARCHIVE_STREAM_MAGIC 6
 bool archive_stream_is(const void *magic, size_t len);
 
-/* Reads from where fd is; fd stays open. The first bytes that were read already are handed in; they
- * and the name, which is for messages, are borrowed until it is freed. */
-WARN_UNUSED int archive_stream_open(int fd, const char *name, const void *first, size_t len,
-				    struct archive_stream **out, struct err *e);
+/* Where the compressed bytes come from. *got: at most len bytes, 0 only at the end. */
+struct archive_input {
+	int (*read)(void *ctx, void *data, size_t len, size_t *got, struct err *e);
+	void *ctx;
+};
+
+/* The first bytes that were read already are handed in; they and the name, which is for messages,
+ * are borrowed until it is freed. An error of the input is returned as it is. */
+WARN_UNUSED int archive_stream_open(const struct archive_input *input, const char *name,
+				    const void *first, size_t len, struct archive_stream **out,
+				    struct err *e);
 /* *got: at most len bytes, 0 only at the end. ERR_INTEGRITY if it is damaged or ends early: what
  * was decompressed before that was read already, but for up to 64 KiB. */
 WARN_UNUSED int archive_stream_read(struct archive_stream *s, void *data, size_t len, size_t *got,

@@ -143,7 +143,7 @@ static int read_file(struct log_import *i, const char *path, struct err *e)
 	int rc = log_source_was_read(i, done, e);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	rc = file_open_read(path, &fd, e);
+	rc = file_open_at_once(path, &fd, e);
 	if (rc < 0)
 		return log_source_failed(i, path, rc, e);
 	struct stat st;

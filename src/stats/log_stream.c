@@ -32,8 +32,9 @@ static int await(const struct log_stream *s, struct err *e)
 	return rc;
 }
 
-static int read_some(struct log_stream *s, void *data, size_t len, size_t *got, struct err *e)
+static int read_some(void *ctx, void *data, size_t len, size_t *got, struct err *e)
 {
+	const struct log_stream *s = ctx;
 	ssize_t n;
 	int rc = s->regular ? 0 : await(s, e);
 	if (rc < 0)
@@ -59,7 +60,8 @@ static int begin(struct log_stream *s, struct err *e)
 		s->first_len += rc == 0 ? got : 0;
 	}
 	if (rc == 0 && archive_stream_is(s->first, s->first_len))
-		rc = archive_stream_open(s->fd, s->name, s->first, s->first_len, &s->archive, e);
+		rc = archive_stream_open(&(struct archive_input){ read_some, s }, s->name, s->first,
+					 s->first_len, &s->archive, e);
 	return rc;
 }
 

@@ -48,6 +48,22 @@ static int open_at_once(const char *path, int *fd, struct stat *st, struct err *
 	return 0;
 }
 
+int file_open_at_once(const char *path, int *fd, struct err *e)
+{
+	CLEANUP(file_close) int got = -1;
+	struct stat st;
+	int rc = open_at_once(path, &got, &st, e);
+	if (rc < 0)
+		return rc;
+	if (got < 0)
+		return err_sys(e, ENXIO, "%s", path);
+	if (fcntl(got, F_SETFL, fcntl(got, F_GETFL) & ~O_NONBLOCK) < 0)
+		return err_sys(e, errno, "%s", path);
+	*fd = got;
+	got = -1;
+	return 0;
+}
+
 int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e)
 {
 	CLEANUP(file_close) int got = -1;

@@ -2,12 +2,16 @@
 ranges and resumes, once even if a log is imported twice or an import is killed."""
 
 import contextlib
+import fcntl
+import gzip
 import os
 import re
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -272,12 +276,22 @@ def test_a_second_import_says_which_process_is_running(local, work):
     assert f"process {first.pid}" in second.err and "another import" in second.err
 
 
-@pytest.mark.parametrize("where", ["-", "pipe"])
+def unread(pipe):
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+# What waits is the start, a pipe that nobody writes, and a compressed log that does not go on.
+@pytest.mark.parametrize("where", ["-", "pipe", "compressed"])
 def test_an_import_that_waits_for_a_pipe_can_be_stopped(local, work, where):
     World(12, downloads=1).write(work)
     os.mkfifo(work / "pipe")
     running = local.ferry.start("stats", "import", "--database", local.database, "--catalog",
-                                work / "catalog.json", where, stdin=subprocess.PIPE)
+                                work / "catalog.json", "pipe" if where == "pipe" else "-",
+                                stdin=subprocess.PIPE)
+    if where == "compressed":
+        running.stdin.buffer.write(gzip.compress(os.urandom(4096))[:2048])
+        running.stdin.buffer.flush()
+        until(lambda: not unread(running.stdin), running)
     lock = work / "ops.db.import.lock"
     until(lambda: lock.exists() and lock.read_text().strip(), running)
     running.send_signal(signal.SIGINT)

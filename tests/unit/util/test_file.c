@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -103,6 +104,24 @@ static void only_regular_files_where_asked(void **state)
 	file_close(&fd);
 	assert_int_equal(fd, -1);
 	file_close(&fd);
+}
+
+static void a_pipe_without_a_writer_opens_at_once(void **state)
+{
+	struct scratch *s = *state;
+	CLEANUP(file_close) int fd = -1, writer = -1;
+	char got[8];
+	assert_int_equal(file_open_at_once(s->path, &fd, &s->e), -ERR_NOT_FOUND);
+	err_clear(&s->e);
+	assert_int_equal(mkfifo(s->path, 0600), 0);
+	assert_ok(file_open_at_once(s->path, &fd, &s->e), &s->e);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 0), 0);
+	writer = open(s->path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(write(writer, "abc", 3), 3);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	assert_int_equal(read(fd, got, sizeof got), 3);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
 }
 
 static void reading_and_writing_at_a_place(void **state)
@@ -454,6 +473,7 @@ int main(void)
 		FILE_TEST(whole_files_are_read_up_to_the_ceiling),
 		FILE_TEST(empty_file_is_an_empty_string),
 		FILE_TEST(only_regular_files_where_asked),
+		FILE_TEST(a_pipe_without_a_writer_opens_at_once),
 		FILE_TEST(a_pipe_is_read_only_where_a_person_named_it),
 		FILE_TEST(a_lock_is_waited_for_so_long_and_its_holder_is_named),
 		FILE_TEST(a_lock_file_is_for_its_owner_or_its_group),
