@@ -35,7 +35,7 @@ PYTEST_JOBS ?= $(shell n=$(JOBS); echo $$((n < 7 ? n + 1 : 8)))
 # -- flags ---------------------------------------------------------------------------
 
 PACKAGES := libcurl libcrypto jansson inih libarchive libgit2 libzstd expat \
-	sqlite3 libpq libmaxminddb
+	sqlite3 libpq libmaxminddb libmicrohttpd hiredis
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 

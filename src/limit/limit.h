@@ -1,0 +1,54 @@
+/*
+ * limit: how many requests and bytes a second a client may have, and how many connections.
+ *
+ * GCRA (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm), in this process or shared over
+ * Redis. Shared limits are taken from Redis in small portions, ahead of their use, so that hardly a
+ * request waits for it; when Redis fails, a circuit breaker opens, and each process applies the
+ * limits on its own until it answers again.
+ */
+#ifndef FERRY_LIMIT_LIMIT_H
+#define FERRY_LIMIT_LIMIT_H
+
+#include "util/clock.h"
+#include "util/err.h"
+
+struct limit_options {
+	double requests_s;    /* for each client; 0: no limit */
+	uint64_t burst;       /* requests that may come at once */
+	uint64_t bytes_s;     /* 0: no limit */
+	unsigned connections; /* at a time; 0: no limit */
+	const char *redis;    /* "redis://HOST:PORT/DB", "unix:PATH"; NULL: this process alone */
+	const char *redis_password; /* or NULL */
+	const struct clock *clock;
+};
+struct limit;
+WARN_UNUSED int limit_new(const struct limit_options *o, struct limit **out, struct err *e);
+void limit_free(struct limit *l);
+
+struct limit_state {    /* draft-ietf-httpapi-ratelimit-headers */
+	uint64_t limit; /* requests of a window; 0: no limit */
+	uint64_t window_s;
+	uint64_t remaining;
+	uint64_t reset_s;       /* until it is full again */
+	uint64_t retry_after_s; /* LIMIT_NO: when the next one is admitted */
+};
+enum limit_result { LIMIT_YES, LIMIT_NO, LIMIT_ASK };
+/* One request of a client: its key's name, or its address (IPv6: the /64). Does not wait: LIMIT_ASK
+ * means limit_ask() in a worker, which has the answer. */
+WARN_UNUSED enum limit_result limit_request(struct limit *l, const char *client,
+					    struct limit_state *out);
+WARN_UNUSED enum limit_result limit_ask(struct limit *l, const char *client,
+					struct limit_state *out);
+/* Bytes that may be sent now: at most `wanted`; 0: none before *wait_ms have passed. */
+uint64_t limit_bytes(struct limit *l, const char *client, uint64_t wanted, uint64_t *wait_ms);
+bool limit_connect(struct limit *l, const char *client); /* false: too many */
+void limit_disconnect(struct limit *l, const char *client);
+
+struct limit_stats {
+	bool shared; /* Redis is configured */
+	bool open;   /* the circuit breaker: Redis is not asked */
+	uint64_t admitted, refused, asked, failed, clients;
+};
+void limit_stats(struct limit *l, struct limit_stats *out);
+
+#endif

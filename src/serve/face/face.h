@@ -1,0 +1,56 @@
+/*
+ * serve/face: what readers ask for, as pure functions over the views: the paths of a plain mirror
+ * (plain.h), of a registry (registry.h) and of the Hugging Face Hub (hub.h). A face knows neither
+ * the server nor the disk: it says which file of which view a path means, or makes a document from
+ * the cards.
+ *
+ *   /NAME/metadata/…, /NAME/targets/…       a mirror of the repository NAME
+ *   /metadata/…, /targets/…                 the same, if there is one repository
+ *   /v2/NAME/MODEL/manifests|blobs|tags/…   OCI distribution-spec 1.1, read only
+ *   /api/models…, /NAME/MODEL/resolve/REV/FILE   the Hub's API
+ */
+#ifndef FERRY_SERVE_FACE_FACE_H
+#define FERRY_SERVE_FACE_FACE_H
+
+#include "auth/auth.h"
+#include "serve/cache/view.h"
+
+/* The repositories that are served. Borrowed for one request. */
+struct face_views {
+	struct view *const *at;
+	size_t count;
+};
+
+struct face_request {
+	const char *method;         /* "GET", "HEAD" */
+	const char *path;           /* decoded, without the query; begins with '/' */
+	const char *query;          /* as it was sent, without '?'; or NULL */
+	const char *accept;         /* the header's value, or NULL */
+	const char *base;           /* "https://edge.example.org": for absolute URLs in documents */
+	const struct auth_who *who; /* what they may not pull is not there */
+};
+
+#define FACE_HEADERS 12
+struct face_answer {
+	unsigned status;   /* 200, 307, 404, …; a file that is sent in part becomes 206 later */
+	const char *type;  /* Content-Type */
+	const char *cache; /* Cache-Control */
+	char *etag;        /* with its quotes; owned; NULL: none */
+	struct {
+		const char *name;
+		char *value; /* owned */
+	} headers[FACE_HEADERS];
+	size_t header_count;
+	/* One of: */
+	struct buf body;       /* a document */
+	struct view *view;     /* a file: owned reference, and */
+	struct view_file file; /* what it is in the view */
+	bool is_file;
+};
+void face_answer_release(struct face_answer *a);
+
+/* 404 in the form of the face, for what does not exist and for what the caller may not have. Always
+ * answers. */
+void face_answer(const struct face_views *v, const struct face_request *r, struct face_answer *out);
+
+#endif
