@@ -285,6 +285,7 @@ KEYS = {
     "cost": [("settings/cost.c", "cost_keys")],
     "price.NAME": [("settings/cost.c", "price_keys")],
     "front.MIRROR": [("settings/front.c", "keys")],
+    "serve": [("settings/serve.c", "keys")],
 }
 
 
