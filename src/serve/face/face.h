@@ -32,10 +32,12 @@ struct face_request {
 
 #define FACE_HEADERS 12
 struct face_answer {
-	unsigned status;   /* 200, 307, 404, …; a file that is sent in part becomes 206 later */
-	const char *type;  /* Content-Type */
-	const char *cache; /* Cache-Control */
-	char *etag;        /* with its quotes; owned; NULL: none */
+	unsigned status;    /* 200, 307, 404, …; a file that is sent in part becomes 206 later */
+	const char *face;   /* "plain", "oci", "hub": for the log; NULL: none */
+	const char *type;   /* Content-Type */
+	const char *cache;  /* Cache-Control */
+	char *etag;         /* with its quotes; owned; NULL: none */
+	int64_t modified_s; /* Last-Modified, since 1970; 0: none. The same on every edge */
 	struct {
 		const char *name;
 		char *value; /* owned */

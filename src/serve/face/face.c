@@ -1,0 +1,39 @@
+#include "serve/face/face.h"
+
+#include "serve/face/plain.h"
+
+#include <stdlib.h>
+
+void face_answer_release(struct face_answer *a)
+{
+	free(a->etag);
+	for (size_t i = 0; i < a->header_count; i++)
+		free(a->headers[i].value);
+	buf_release(&a->body);
+	view_unref(a->view);
+	*a = (struct face_answer){ 0 };
+}
+
+/* Each answers if the path is one of its own. The plain one is first: its paths are the most
+ * frequent, and no other has them. */
+static const struct {
+	const char *name;
+	bool (*answer)(const struct face_views *v, const struct face_request *r,
+		       struct face_answer *out);
+} faces[] = {
+	{ "plain", face_plain },
+};
+
+void face_answer(const struct face_views *v, const struct face_request *r, struct face_answer *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(faces); i++)
+		if (faces[i].answer(v, r, out)) {
+			out->face = faces[i].name;
+			return;
+		}
+	*out = (struct face_answer){ .status = 404,
+				     .type = "text/plain; charset=utf-8",
+				     .cache = "no-store",
+				     .body = BUF_INIT(KIB) };
+	buf_adds(&out->body, "not found\n");
+}
