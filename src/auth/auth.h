@@ -1,6 +1,12 @@
 /*
  * auth: who may do what: API keys, JSON Web Tokens, and scopes.
  *
+ *   scope   what a key or a token allows
+ *   key     API keys, and the file of their hashes
+ *   jwk     the public keys that tokens are signed with
+ *   jwt     one token
+ *   tokens  those that were verified a moment ago
+ *
  * What always holds here:
  *  - keys are stored as hashes, compared in constant time, and never part of a message;
  *  - the algorithm of a token is that of the configured key, never what the token says
@@ -10,50 +16,51 @@
 #ifndef FERRY_AUTH_AUTH_H
 #define FERRY_AUTH_AUTH_H
 
+#include "auth/scope.h"
+#include "util/cancel.h"
 #include "util/clock.h"
-#include "util/err.h"
-#include "util/text.h"
 
-enum auth_action { AUTH_PULL, AUTH_PRELOAD, AUTH_ADMIN, AUTH_METRICS, AUTH_ACTIONS };
-/* "pull", …: the word of a scope in front of ':'. */
-const char *auth_action_name(enum auth_action a);
-
-/* "pull:REPOSITORY/GLOB", "preload:…"; "admin", "metrics" without more. '*' and '?' in the glob are
- * as in fnmatch(), without any meaning of '/'. */
-struct auth_scope {
-	enum auth_action action;
-	char *repository, *glob; /* NULL: any */
-};
-WARN_UNUSED int auth_scope_parse(const char *text, struct auth_scope *out, struct err *e);
+/* The name of a token begins with this, which no key's does: a subject cannot pass for a key. */
+#define AUTH_TOKEN_PREFIX "token:"
 
 struct auth_who {
-	char *name;   /* of the key, or the token's subject: for limits and logs; "" without
-			 credentials */
+	char *name;   /* of the key, or the token's subject behind AUTH_TOKEN_PREFIX: for limits
+			 and logs; "" or NULL without credentials. Foreign text, without control
+			 characters */
 	bool trusted; /* by the Unix socket: may do everything */
-	bool known;   /* it has shown valid credentials */
+	bool known;   /* it has shown valid credentials, or is trusted */
 	struct auth_scope *scopes;
 	size_t count, cap;
 };
 void auth_who_release(struct auth_who *w);
+/* A caller on the Unix socket of the server. */
+void auth_who_trust(struct auth_who *out);
 
 struct auth_options {
-	bool open;                     /* callers without credentials may pull */
-	const char *keys;              /* the file of `ferry serve key`, or NULL */
-	const char *jwks;              /* a file or an https URL, or NULL */
+	bool open;        /* callers without credentials may pull */
+	const char *keys; /* the file of `ferry serve key`, or NULL. Missing: no keys */
+	const char *jwks; /* a file or an https URL, or NULL; http only on loopback */
 	const char *issuer, *audience; /* that a token must name; NULL: any issuer; an audience is
 					  needed with jwks */
 	const struct clock *clock;
+	const struct cancel *cancel; /* ends the reading of a key set; NULL: nothing does */
 };
 struct auth;
+/* Reads both. A key set whose URL does not answer now is no error. */
 WARN_UNUSED int auth_new(const struct auth_options *o, struct auth **out, struct err *e);
 void auth_free(struct auth *a);
-/* Reads the keys again if their file changed. For workers. */
+DEFINE_CLEANUP(struct auth, auth_free);
+/* Reads the files again that changed, and a key set from a URL when its time has come. For a
+ * worker, every few seconds. An error leaves what was read before. */
 WARN_UNUSED int auth_reload(struct auth *a, struct err *e);
+/* Is there any way to show credentials? */
+bool auth_has_credentials(const struct auth *a);
 
 enum auth_result {
 	AUTH_OK,      /* *out says who */
 	AUTH_REFUSED, /* 401: credentials are needed, or are wrong; *e says which, without them */
 	AUTH_WAIT,    /* auth_refresh() in a worker, then again */
+	AUTH_LATER,   /* 503: the key set cannot be read at present; *e says so */
 };
 /* `authorization`: the header's value (Bearer, or Basic with the key as password), or NULL. */
 WARN_UNUSED enum auth_result auth_check(struct auth *a, const char *authorization,
@@ -65,5 +72,15 @@ void auth_refresh(struct auth *a);
  * names all of its models, needs the whole repository). */
 bool auth_may(const struct auth_who *w, enum auth_action action, const char *repository,
 	      const char *model);
+
+struct auth_stats {
+	uint64_t keys;         /* of the file */
+	uint64_t set_keys;     /* of the key set that can be used */
+	bool set;              /* a key set is configured */
+	bool set_read;         /* it has been read, and is still valid */
+	int64_t set_age_s;     /* since it was read last */
+	uint64_t set_failures; /* in succession, of reading it */
+};
+void auth_stats(struct auth *a, struct auth_stats *out);
 
 #endif

@@ -50,3 +50,25 @@ bool base64_decode_all(struct buf *out, const char *text, size_t text_len)
 	}
 	return true;
 }
+
+bool base64_decode_url(struct buf *out, const char *text, size_t text_len)
+{
+	enum { PIECE = 1024 }; /* a multiple of four */
+	char plain[PIECE];
+	if (text_len % 4 == 1)
+		return false;
+	for (size_t at = 0; at < text_len; at += PIECE) {
+		size_t chars = MIN(text_len - at, (size_t)PIECE);
+		for (size_t i = 0; i < chars; i++) {
+			char c = text[at + i];
+			if (c == '+' || c == '/' || c == '=')
+				return false;
+			plain[i] = (char)(c == '-' ? '+' : c == '_' ? '/' : c);
+		}
+		while (chars % 4)
+			plain[chars++] = '=';
+		if (!base64_decode_all(out, plain, chars))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,238 @@
+#include "auth/auth.h"
+
+#include "auth/header.h"
+#include "auth/jwt.h"
+#include "auth/key.h"
+#include "auth/set.h"
+#include "auth/tokens.h"
+#include "auth/who.h"
+#include "util/mark.h"
+#include "util/mem.h"
+#include "util/text.h"
+
+#include <pthread.h>
+#include <string.h>
+
+struct auth {
+	bool open;
+	char *keys_path, *issuer, *audience;
+	const struct clock *clock;
+	struct auth_set *set; /* or NULL */
+	struct auth_tokens *tokens;
+
+	pthread_mutex_t reading; /* of keys_mark */
+	struct mark keys_mark;
+
+	pthread_mutex_t lock; /* of keys; held for moments */
+	struct auth_keys *keys;
+};
+
+/* -- keys ------------------------------------------------------------------------------------ */
+
+static struct auth_keys *keys_get(struct auth *a)
+{
+	pthread_mutex_lock(&a->lock);
+	struct auth_keys *k = a->keys;
+	if (k)
+		k->references++;
+	pthread_mutex_unlock(&a->lock);
+	return k;
+}
+
+static void keys_put(struct auth_keys *k)
+{
+	if (!k || --k->references)
+		return;
+	auth_keys_release(k);
+	free(k);
+}
+
+/* With `reading` held. A file that is missing has no mark, and no keys. */
+static int read_keys(struct auth *a, struct err *e)
+{
+	struct mark mark = { 0 };
+	struct auth_keys *new = NEW(struct auth_keys);
+	bool there = mark_of(a->keys_path, true, &mark);
+	if (a->keys && there == (a->keys_mark.size > 0) &&
+	    memcmp(&mark, &a->keys_mark, sizeof mark) == 0) {
+		free(new);
+		return 0;
+	}
+	new->references = 1;
+	int rc = auth_keys_load(a->keys_path, new, e);
+	if (rc < 0) {
+		keys_put(new);
+		return rc;
+	}
+	a->keys_mark = mark;
+	pthread_mutex_lock(&a->lock);
+	struct auth_keys *old = a->keys;
+	a->keys = new;
+	pthread_mutex_unlock(&a->lock);
+	keys_put(old);
+	return 0;
+}
+
+static enum auth_result check_key(struct auth *a, const char *text, struct auth_who *out,
+				  struct err *e)
+{
+	bool expired = false;
+	struct auth_keys *keys = keys_get(a);
+	static const struct auth_keys none = { 0 };
+	const struct auth_key *k = auth_keys_find(keys ? keys : &none, text, clock_wall_s(a->clock),
+						  &expired);
+	if (k)
+		auth_who_of_key(k->name, k->scopes, k->count, out);
+	else
+		err_set(e, ERR_AUTH, expired ? "the key has expired" : "the key is not valid");
+	enum auth_result result = k ? AUTH_OK : AUTH_REFUSED;
+	keys_put(keys);
+	return result;
+}
+
+/* -- tokens ---------------------------------------------------------------------------------- */
+
+static enum auth_result missing_key(struct auth *a, bool have_set, struct err *e)
+{
+	if (auth_set_may_read(a->set))
+		return AUTH_WAIT;
+	if (!have_set) {
+		err_set(e, ERR_NETWORK, "the keys of tokens cannot be read at present");
+		return AUTH_LATER;
+	}
+	err_set(e, ERR_AUTH, "the token is signed with a key that is not known here");
+	return AUTH_REFUSED;
+}
+
+static enum auth_result verify(struct auth *a, const struct auth_jwt *t,
+			       const struct auth_jwks *keys, uint64_t generation,
+			       const struct digest *sha256, struct auth_who *out, struct err *e)
+{
+	const struct auth_jwk *key = keys ? auth_jwks_find(keys, t->has_kid ? t->kid : NULL, t->alg)
+					  : NULL;
+	struct auth_jwt_terms terms = {
+		.issuer = a->issuer,
+		.audience = a->audience,
+		.now_s = clock_wall_s(a->clock),
+	};
+	int64_t expires_s = 0;
+	if (!key)
+		return missing_key(a, keys, e);
+	if (auth_jwt_verify(t, key, &terms, out, &expires_s, e) < 0)
+		return AUTH_REFUSED;
+	auth_tokens_add(a->tokens, sha256, generation, expires_s, out);
+	return AUTH_OK;
+}
+
+static enum auth_result check_token(struct auth *a, const char *text, struct auth_who *out,
+				    struct err *e)
+{
+	CLEANUP(auth_jwt_release) struct auth_jwt t = { 0 };
+	struct digest sha256;
+	uint64_t generation;
+	struct auth_jwks *keys = auth_set_get(a->set, &generation);
+	enum auth_result result = AUTH_REFUSED;
+	sha256_of(text, strlen(text), &sha256);
+	if (keys && auth_tokens_find(a->tokens, &sha256, generation, clock_wall_s(a->clock), out))
+		result = AUTH_OK;
+	else if (auth_jwt_parse(text, &t, e) == 0)
+		result = verify(a, &t, keys, generation, &sha256, out, e);
+	auth_set_put(keys);
+	return result;
+}
+
+/* -- the whole ------------------------------------------------------------------------------- */
+
+enum auth_result auth_check(struct auth *a, const char *authorization, struct auth_who *out,
+			    struct err *e)
+{
+	CLEANUP(buf_wipe) struct buf text = BUF_INIT(AUTH_HEADER_MAX);
+	if (!authorization && a->open) {
+		auth_who_anybody(out);
+		return AUTH_OK;
+	}
+	if (!authorization)
+		err_set(e, ERR_AUTH, "a key is needed");
+	else if (!auth_header_parse(authorization, &text))
+		err_set(e, ERR_AUTH, "the credentials are malformed");
+	else if (!a->set || str_starts(buf_str(&text), AUTH_KEY_PREFIX))
+		return check_key(a, buf_str(&text), out, e);
+	else
+		return check_token(a, buf_str(&text), out, e);
+	return AUTH_REFUSED;
+}
+
+void auth_refresh(struct auth *a)
+{
+	if (a->set)
+		auth_set_read_missing(a->set);
+}
+
+int auth_reload(struct auth *a, struct err *e)
+{
+	int rc = 0, set_rc = 0;
+	if (a->keys_path) {
+		pthread_mutex_lock(&a->reading);
+		rc = read_keys(a, e);
+		pthread_mutex_unlock(&a->reading);
+	}
+	if (a->set)
+		set_rc = auth_set_keep(a->set, e);
+	return rc < 0 ? rc : set_rc;
+}
+
+bool auth_has_credentials(const struct auth *a)
+{
+	return a->keys_path || a->set;
+}
+
+void auth_stats(struct auth *a, struct auth_stats *out)
+{
+	*out = (struct auth_stats){ 0 };
+	struct auth_keys *keys = keys_get(a);
+	out->keys = keys ? keys->count : 0;
+	keys_put(keys);
+	if (a->set)
+		auth_set_stats(a->set, out);
+}
+
+static char *copy(const char *s)
+{
+	return s ? mem_strdup(s) : NULL;
+}
+
+int auth_new(const struct auth_options *o, struct auth **out, struct err *e)
+{
+	CLEANUP_PTR(auth_free) struct auth *a = NEW(struct auth);
+	a->open = o->open;
+	a->keys_path = copy(o->keys);
+	a->issuer = copy(o->issuer);
+	a->audience = copy(o->audience);
+	a->clock = o->clock;
+	a->tokens = auth_tokens_new();
+	pthread_mutex_init(&a->reading, NULL);
+	pthread_mutex_init(&a->lock, NULL);
+	if (o->jwks && !o->audience)
+		return err_set(e, ERR_USAGE, "jwks needs an audience, which tokens have to name");
+	int rc = a->keys_path ? read_keys(a, e) : 0;
+	if (rc == 0 && o->jwks)
+		rc = auth_set_new(o->jwks, o->clock, o->cancel, &a->set, e);
+	if (rc == 0)
+		*out = STEAL(a);
+	return rc;
+}
+
+void auth_free(struct auth *a)
+{
+	if (!a)
+		return;
+	keys_put(a->keys);
+	auth_set_free(a->set);
+	auth_tokens_free(a->tokens);
+	pthread_mutex_destroy(&a->reading);
+	pthread_mutex_destroy(&a->lock);
+	free(a->keys_path);
+	free(a->issuer);
+	free(a->audience);
+	free(a);
+}
