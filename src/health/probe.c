@@ -1,6 +1,5 @@
 #include "health/probe_run.h"
 
-#include "tuf/claim.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -170,22 +169,5 @@ int probe_mirror(const struct probe_subject *s, struct mirror *m, const struct p
 	else
 		rc = run(&r, e);
 	out->total_us = clock_now_us(o->clock) - from_us;
-	return rc;
-}
-
-int probe_claim(struct mirror *m, const struct deadline *deadline, struct probe_claim *out,
-		struct err *e)
-{
-	CLEANUP(buf_release) struct buf bytes = BUF_INIT(64 * KIB);
-	uint64_t left_ms = deadline_left_ms(deadline);
-	struct tuf_claim claim;
-	int rc = left_ms ? 0 : cancel_check(&deadline->cancel, e);
-	if (rc == 0)
-		rc = mirror_get_small(m, PROBE_RUN_TIMESTAMP, left_ms == UINT64_MAX ? 0 : left_ms,
-				      &bytes, e);
-	if (rc == 0)
-		rc = tuf_claim_parse(buf_str(&bytes), bytes.len, PROBE_RUN_TIMESTAMP, &claim, e);
-	if (rc == 0)
-		*out = (struct probe_claim){ claim.version, claim.expires_s };
 	return rc;
 }

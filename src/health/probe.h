@@ -102,15 +102,6 @@ void probe_release(struct probe *p);
 WARN_UNUSED int probe_mirror(const struct probe_subject *s, struct mirror *m,
 			     const struct probe_options *o, struct probe *out, struct err *e);
 
-/* What the mirror's timestamp.json claims, unverified: to choose from which mirror the newest
- * release is read. */
-struct probe_claim {
-	uint64_t version;
-	int64_t expires_s;
-};
-WARN_UNUSED int probe_claim(struct mirror *m, const struct deadline *deadline,
-			    struct probe_claim *out, struct err *e);
-
 /* -- of the repository ------------------------------------------------------------------- */
 
 /* The roles of a release, and when they expire. */

@@ -8,13 +8,13 @@
 
 /* ---- the subject ---- */
 
-static size_t candidates(struct health_run *run, struct health_candidate *out)
+static size_t candidates(struct health_run *run, struct newest_candidate *out)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < run->r->count; i++) {
 		struct health_mirror *m = &run->r->mirrors[i];
 		if (m->source)
-			out[count++] = (struct health_candidate){ m->source, &m->source_deadline };
+			out[count++] = (struct newest_candidate){ m->source, &m->source_deadline };
 	}
 	return count;
 }
@@ -23,7 +23,7 @@ static size_t candidates(struct health_run *run, struct health_candidate *out)
 static int open_subject(struct health_run *run, struct err *e)
 {
 	const struct health_run_options *o = run->o;
-	CLEANUP(mem_free_ptr) struct health_candidate *list =
+	CLEANUP(mem_free_ptr) struct newest_candidate *list =
 		mem_alloc((run->r->count + 1) * sizeof *list);
 	CLEANUP(mem_free_ptr) char *dir = path_join(o->state_dir, o->repository->name);
 	const struct health_subject_from from = {

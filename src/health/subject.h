@@ -2,26 +2,19 @@
  * subject: what is expected of the mirrors: the newest release of the repository, verified.
  *
  * It is the publisher's tree, if the settings have one. Else it is what a client would trust: the
- * mirrors are asked for their timestamp.json, and the small files of the one that claims the newest
- * version, verified from the repository's root, are copied into a folder; if that fails, those of
- * the next one. The copy is kept: it is the subject when no mirror can be read.
+ * newest release that one of the mirrors has (publish/newest.h), copied into a folder. The copy is
+ * kept: it is the subject when no mirror can be read.
  */
 #ifndef FERRY_HEALTH_SUBJECT_H
 #define FERRY_HEALTH_SUBJECT_H
 
 #include "health/probe.h"
-#include "settings/repository.h"
-#include "util/deadline.h"
-
-struct health_candidate {
-	struct mirror *mirror;
-	struct deadline *deadline; /* its token ends the mirror's calls; it is started anew */
-};
+#include "publish/newest.h"
 
 struct health_subject_from {
 	const struct settings_repository *repository;
 	const char *dir; /* of the copy; created */
-	const struct health_candidate *candidates;
+	const struct newest_candidate *candidates;
 	size_t count;
 	int64_t now_s;
 	uint64_t ms;      /* that it may take */
@@ -40,7 +33,7 @@ struct health_subject {
 	struct catalog catalog; /* its mirrors; of a large repository without models */
 	struct probe_roles roles;
 	uint64_t models, variants, bytes; /* of model files, all versions together */
-	struct retry retry;               /* of the tree */
+	struct newest_result newest;             /* what reads the tree, of HEALTH_SUBJECT_MIRROR */
 	struct err why;                   /* HEALTH_SUBJECT_COPY: why it is no newer one */
 };
 /* The subject must not be moved while it is used. */

@@ -269,7 +269,7 @@ int sync_open(const struct sync_from *from, struct tree *out, struct err *e)
 {
 	CLEANUP(copy_release) struct copy c = { .from = from };
 	struct tree t = { 0 };
-	c.trust = path_join(from->dir, "trust");
+	c.trust = from->trust ? mem_strdup(from->trust) : path_join(from->dir, "trust");
 	if (open_copy(&c, &t, e) < 0)
 		return explain(from, e);
 	t.source = from->mirror;

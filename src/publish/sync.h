@@ -21,8 +21,9 @@ struct sync_from {
 	struct mirror *mirror;
 	const void *root; /* the bytes of the first trusted root */
 	size_t root_len;
-	const char *dir; /* of this mirror's metadata and manifests; it is created, and what is in
-			    it is used again. The tree's dir */
+	const char *dir;   /* of this mirror's metadata and manifests; it is created, and what is in
+			      it is used again. The tree's dir */
+	const char *trust; /* of the client's trusted metadata; NULL: DIR/trust */
 	int64_t now_s;
 	const struct retry *retry; /* both borrowed by the tree */
 	const struct cancel *cancel;

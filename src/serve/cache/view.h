@@ -4,6 +4,9 @@
  *
  * A view never changes. A refresh makes a new one and puts it in the place of the old one; whoever
  * answers a request keeps the one that the request began with.
+ *
+ * A client that began with an earlier release still finds its files: a view also has those of the
+ * VIEW_BEFORE releases before its own that this process has seen, unless they are withdrawn.
  */
 #ifndef FERRY_SERVE_CACHE_VIEW_H
 #define FERRY_SERVE_CACHE_VIEW_H
@@ -12,6 +15,8 @@
 #include "fetch/source.h"
 #include "publish/tree.h"
 #include "settings/repository.h"
+
+#define VIEW_BEFORE 3
 
 struct view;
 
@@ -40,11 +45,70 @@ struct view_file {
 bool view_find(const struct view *v, const char *key, struct view_file *out);
 bool view_find_digest(const struct view *v, const struct digest *sha256, struct view_file *out);
 
+/* The piece digests of an object, from its manifest. The manifest is read through `read` if the
+ * view does not have its bytes: ctx, the manifest's file, where its bytes go. ERR_INTEGRITY: the
+ * release has none, or it is damaged. */
+struct view_read {
+	int (*read)(void *ctx, struct view *v, const struct view_file *f, struct buf *out,
+		    struct err *e);
+	void *ctx;
+};
+WARN_UNUSED int view_pieces(struct view *v, const struct view_file *f, const struct view_read *how,
+			    struct tree_pieces *out, struct err *e);
+
 /* The cards of all models, sorted by id; read and verified when the view was made. */
 const struct card *view_models(const struct view *v, size_t *count);
 const struct card *view_model(const struct view *v, const char *id); /* or NULL */
 /* The file of a variant; ERR_INTEGRITY when the release does not list it. */
 WARN_UNUSED int view_card_file(const struct view *v, const struct card_file *f,
 			       struct view_file *out, struct err *e);
+
+/*
+ * The views of all repositories that are served. The newest verified release of each is copied from
+ * its endpoints and mirrors (publish/newest.h):
+ *
+ *   edge/NAME/0, edge/NAME/1   copies below the store's home; the other one is written to
+ *   edge/NAME/current          which of them is complete: an edge starts with it, without a network
+ *   edge/NAME/trust            what was trusted: an older release is never shown again
+ */
+struct views_options {
+	const char *home; /* of the store */
+	/* Borrowed, like the others, as long as the views. */
+	const struct settings_repository *const *repositories;
+	size_t count;
+	struct http_access_list *access; /* or NULL */
+	const struct mirror_ops *const *kinds;
+	uint64_t stall_s;   /* 0: the mirrors' default */
+	uint64_t refresh_s; /* how often the mirrors are asked; 0: only by views_refresh() */
+	const struct clock *clock;
+	const struct cancel *cancel;
+	struct report *report;
+};
+struct views;
+/* Reads the last copies, which needs no network, and starts to ask the mirrors: a repository has no
+ * view before one of the two succeeded. */
+WARN_UNUSED int views_new(const struct views_options *o, struct views **out, struct err *e);
+/* Ends its thread. References to views stay valid. */
+void views_free(struct views *vs);
+DEFINE_CLEANUP(struct views, views_free);
+
+/* Those that there are now, in the order of the options: at most `max`, a reference to each. Does
+ * not wait. */
+size_t views_get(struct views *vs, struct view **out, size_t max);
+/* Asks the mirrors of a repository (NULL: of all) now. For workers: it waits for the network. The
+ * error is the first one; the last view stays. ERR_NOT_FOUND: there is no such repository. */
+WARN_UNUSED int views_refresh(struct views *vs, const char *repository, struct err *e);
+
+/* Of a repository, for /healthz and /metrics. */
+struct views_state {
+	const char *repository; /* borrowed from the views */
+	bool there;             /* it has a view */
+	uint64_t version;
+	int64_t expires_s;
+	int64_t asked_s; /* when mirrors were asked last and one of them answered; 0: never */
+	uint64_t refreshed, failed; /* how often */
+	char why[256];              /* the last failure, unescaped; "": the last time was none */
+};
+void views_state(struct views *vs, size_t index, struct views_state *out);
 
 #endif
