@@ -41,6 +41,7 @@ struct newest_result {
 void newest_release(struct newest_result *n);
 
 /* The error is that of the mirror that claims the newest release; ERR_CANCELLED after a signal. */
-WARN_UNUSED int newest_copy(const struct newest_from *from, struct newest_result *out, struct err *e);
+WARN_UNUSED int newest_copy(const struct newest_from *from, struct newest_result *out,
+			    struct err *e);
 
 #endif

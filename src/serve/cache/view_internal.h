@@ -1,0 +1,52 @@
+/* Between view.c, view_release.c and views.c. */
+#ifndef FERRY_SERVE_CACHE_VIEW_INTERNAL_H
+#define FERRY_SERVE_CACHE_VIEW_INTERNAL_H
+
+#include "serve/cache/view.h"
+
+#include <stdatomic.h>
+
+/* What is known of a file of a release, beside what the list says. */
+struct view_entry {
+	const struct repository_file *file;
+	const char *model; /* of the catalog, or NULL */
+	bool withdrawn;    /* each version that has it is */
+	struct buf bytes;  /* of a small object; data NULL: they are not kept */
+};
+
+/* One release, shared by the views that have it. Never changes. */
+struct view_release {
+	atomic_uint refs;
+	struct tree tree;           /* its small files; nothing is read from a mirror any more */
+	struct catalog catalog;     /* with the cards */
+	struct view_entry *entries; /* one for each file of the tree */
+	const struct view_entry **by_digest; /* the same, sorted by digest, then key */
+	int64_t expires_s;                   /* the first of its roles */
+};
+
+/* From a tree that was just opened, which it always takes. `other` is the folder of an earlier
+ * copy, whose files are used again, or NULL. The objects that are needed come from tree->source. */
+WARN_UNUSED int view_release_new(struct tree *t, const char *other, struct view_release **out,
+				 struct err *e);
+struct view_release *view_release_ref(struct view_release *r);
+void view_release_unref(struct view_release *r);
+DEFINE_CLEANUP(struct view_release, view_release_unref);
+
+const struct view_entry *view_release_find(const struct view_release *r, const char *key);
+/* The first with this digest, or NULL. */
+const struct view_entry *view_release_find_digest(const struct view_release *r,
+						  const struct digest *d);
+
+struct view {
+	atomic_uint refs;
+	char *repository;
+	bool is_private;
+	struct view_release *now;
+	struct view_release *before[VIEW_BEFORE]; /* the latest first */
+	size_t before_count;
+};
+/* Takes the reference to the release. `last` is the view before it, or NULL. */
+struct view *view_new(const char *repository, bool is_private, struct view_release *now,
+		      const struct view *last);
+
+#endif
