@@ -9,7 +9,7 @@ const double edge_first_byte_s[8] = { 0.005, 0.02, 0.1, 0.5, 2, 10, 60, INFINITY
 
 /* ---- views ---- */
 
-static struct edge_views *views_new(size_t room)
+static struct edge_views *new_views(size_t room)
 {
 	struct edge_views *v = NEW(struct edge_views);
 	v->users = 1;
@@ -42,7 +42,7 @@ void edge_views_put(struct edge *e, struct view *v)
 	const char *name = view_repository(v);
 	bool there = false;
 	pthread_mutex_lock(&e->lock);
-	struct edge_views *old = e->views, *new = views_new(old->views.count + 1);
+	struct edge_views *old = e->views, *new = new_views(old->views.count + 1);
 	for (size_t i = 0; i < old->views.count; i++) {
 		bool same = strcmp(view_repository(old->at[i]), name) == 0;
 		there |= same;
@@ -61,7 +61,7 @@ struct edge *edge_new(void)
 {
 	struct edge *e = NEW(struct edge);
 	pthread_mutex_init(&e->lock, NULL);
-	e->views = views_new(0);
+	e->views = new_views(0);
 	return e;
 }
 

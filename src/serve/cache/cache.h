@@ -23,12 +23,20 @@
 
 struct cache;
 
+struct settings_fetch;
+
 struct cache_options {
 	const char *home;   /* of the store */
 	uint64_t size;      /* bytes of objects that only the edge needs; 0: no limit */
 	uint64_t keep_free; /* bytes that stay free on the file system */
 	uint64_t scrub_s;   /* every object is read again within this time; 0: never */
-	unsigned pulls;     /* objects that are fetched at a time */
+	unsigned pulls;     /* objects that are fetched at a time; 0: PULL_AT_A_TIME */
+	/* Of pull.h, borrowed: where and how objects are fetched. kinds NULL: they are not, and
+	 * only what is there can be opened. */
+	const struct mirror_ops *const *kinds;
+	const struct settings_repositories *repositories;
+	const struct settings_fetch *fetch;
+	const struct random *random; /* NULL: the real one */
 	const struct clock *clock;
 	const struct cancel *cancel;
 	struct report *report;

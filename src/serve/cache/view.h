@@ -83,6 +83,10 @@ struct views_options {
 	const struct clock *clock;
 	const struct cancel *cancel;
 	struct report *report;
+	/* Of each new view, also of the last copy: takes the reference. From the caller of
+	 * views_new() and from the thread that refreshes. NULL: nobody is told. */
+	void (*shown)(void *ctx, struct view *v);
+	void *ctx;
 };
 struct views;
 /* Reads the last copies, which needs no network, and starts to ask the mirrors: a repository has no

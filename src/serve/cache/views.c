@@ -188,8 +188,13 @@ static void show(struct views *vs, struct spot *s, struct view_release *r)
 	s->state.there = true;
 	s->state.version = view_version(s->view);
 	s->state.expires_s = view_expires_s(s->view);
+	struct view *new = view_ref(s->view);
 	pthread_mutex_unlock(&vs->lock);
 	view_unref(old);
+	if (vs->o.shown)
+		vs->o.shown(vs->o.ctx, new);
+	else
+		view_unref(new);
 }
 
 static struct view *current_view(struct views *vs, struct spot *s)
