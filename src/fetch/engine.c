@@ -80,6 +80,8 @@ static void work_on(struct engine *g, struct task *t)
 		landing_disk(g, t->file);
 	else if (t->kind == TASK_SPILL)
 		landing_spill(g, t->flight);
+	else if (t->kind == TASK_CHECK)
+		landing_check(g, t->file, t->piece);
 	else if (t->kind == TASK_LOAD)
 		request_load(g, t->flight);
 	else

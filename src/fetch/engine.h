@@ -19,7 +19,9 @@
  *    and for the whole file. When a piece before it is late, it is hashed alone and written, and
  *    read again later;
  *  - a late piece is also asked for elsewhere: the first right answer counts;
- *  - memory is that of the buffers (pool.h), whatever the files are.
+ *  - memory is that of the buffers (pool.h), whatever the files are;
+ *  - of a file that is read while it arrives (engine_job.wants), the pieces that somebody waits for
+ *    come first, and each is verified alone as soon as it is there.
  */
 #ifndef FERRY_FETCH_ENGINE_H
 #define FERRY_FETCH_ENGINE_H
@@ -27,6 +29,8 @@
 #include "fetch/partial.h"
 #include "fetch/source.h"
 #include "util/rate.h"
+
+#define ENGINE_NO_PIECE UINT32_MAX
 
 struct delta;
 
@@ -49,6 +53,19 @@ struct engine_job {
 	/* The same when all of it is there, and right: syncs and commits. Called once, and only
 	 * after open succeeded. */
 	int (*finish)(struct engine_job *j, struct err *e);
+	/*
+	 * For those who read the file while it arrives; each may be NULL. All are called from any
+	 * of the threads; wants and may while the engine is locked: they must not wait.
+	 *
+	 * wants: the n-th piece that somebody waits for, the most urgent first; ENGINE_NO_PIECE
+	 * after the last. Those that are there already are ignored.
+	 * landed: the piece is verified, and on the disk; or, with `right` false, a piece that was
+	 * is wrong there now, and is fetched again.
+	 * may: whether this source may be asked for this piece now.
+	 */
+	uint32_t (*wants)(struct engine_job *j, size_t n);
+	void (*landed)(struct engine_job *j, uint32_t piece, bool right);
+	bool (*may)(struct engine_job *j, const struct source *s, uint32_t piece);
 	void *ctx;
 
 	/* out */

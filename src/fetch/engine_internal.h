@@ -21,6 +21,7 @@
 enum piece_state {
 	PIECE_MISSING,
 	PIECE_CLAIMED, /* an earlier run says that it is there */
+	PIECE_CHECKED, /* a claimed one that is being verified alone */
 	PIECE_FLYING,  /* at least one flight has it */
 	PIECE_ARRIVED, /* a flight has all of its bytes */
 	PIECE_WRITING, /* verified, being written */
@@ -109,6 +110,7 @@ struct task {
 		TASK_FINISH,
 		TASK_HASH,  /* the file's head */
 		TASK_SPILL, /* a flight that arrived: verify it alone */
+		TASK_CHECK, /* a claimed piece: the same */
 		TASK_LOAD,  /* a new flight: its local parts; then perhaps a range */
 		TASK_RANGE,
 	} kind;
@@ -116,6 +118,7 @@ struct task {
 	struct flight *flight;
 	struct range *range;
 	struct lane *lane;
+	uint32_t piece;    /* of TASK_CHECK */
 	uint64_t began_us; /* of a range */
 	bool whole;        /* its source ignores ranges: it goes on with the next pieces */
 	uint64_t wait_ms;
@@ -165,6 +168,7 @@ void landing_flight(struct engine *g, struct flight *t);
 void landing_disk(struct engine *g, struct file *f);
 /* The same for a piece whose turn has not come: verifies it alone. */
 void landing_spill(struct engine *g, struct flight *t);
+void landing_check(struct engine *g, struct file *f, uint32_t piece);
 
 /* -- request.c: without the lock ------------------------------------------------------------ */
 void request_load(struct engine *g, struct flight *t);

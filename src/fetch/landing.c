@@ -145,7 +145,8 @@ static uint64_t still_to_write(const struct engine *g)
 		const struct file *f = &g->files[i];
 		for (uint32_t k = 0; f->state == FILE_OPEN && k < f->job->grid.count; k++) {
 			uint8_t state = f->pieces[k].state;
-			if (state != PIECE_CLAIMED && state != PIECE_WRITTEN && state != PIECE_DONE)
+			if (state != PIECE_CLAIMED && state != PIECE_CHECKED &&
+			    state != PIECE_WRITTEN && state != PIECE_DONE)
 				sum += grid_length(&f->job->grid, k);
 		}
 	}
@@ -161,6 +162,13 @@ static void check_disk(struct engine *g, struct file *f)
 		engine_fail(g, f, &why);
 }
 
+/* Without the lock. */
+static void tell(struct file *f, uint32_t piece, bool right)
+{
+	if (f->job->landed)
+		f->job->landed(f->job, piece, right);
+}
+
 /* Verified: writes it. */
 static void keep(struct engine *g, struct flight *t, enum piece_state then)
 {
@@ -168,6 +176,8 @@ static void keep(struct engine *g, struct flight *t, enum piece_state then)
 	struct err why = ERR_INIT;
 	uint32_t piece = t->piece;
 	int rc = partial_write(f->job->partial, piece, &t->room, &why);
+	if (rc == 0)
+		tell(f, piece, true);
 	pthread_mutex_lock(&g->lock);
 	if (rc < 0)
 		engine_fail(g, f, &why);
@@ -255,9 +265,12 @@ void landing_disk(struct engine *g, struct file *f)
 	struct err why = ERR_INIT;
 	uint32_t piece = f->head;
 	bool right = false;
-	int rc = pieces_read(&p->pieces, piece, p->fd, p->path, &g->ending, &right, &why);
-	pthread_mutex_lock(&g->lock);
+	/* Nobody else is at the head. */
 	bool claimed = f->pieces[piece].state == PIECE_CLAIMED;
+	int rc = pieces_read(&p->pieces, piece, p->fd, p->path, &g->ending, &right, &why);
+	if (rc == 0 && claimed == right)
+		tell(f, piece, right);
+	pthread_mutex_lock(&g->lock);
 	uint64_t size = grid_length(&job->grid, piece);
 	f->hashing = false;
 	move_head(g, f);
@@ -278,5 +291,31 @@ void landing_disk(struct engine *g, struct file *f)
 	partial_alive(p);
 	engine_release(g, f);
 	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+}
+
+void landing_check(struct engine *g, struct file *f, uint32_t piece)
+{
+	const struct partial *p = f->job->partial;
+	struct pieces alone;
+	struct err why = ERR_INIT;
+	bool right = false;
+	uint64_t size = grid_length(&f->job->grid, piece);
+	pieces_init(&alone, &p->pieces.grid, p->pieces.want, NULL);
+	int rc = pieces_read(&alone, piece, p->fd, p->path, &g->ending, &right, &why);
+	if (rc == 0 && right)
+		tell(f, piece, true);
+	pthread_mutex_lock(&g->lock);
+	if (rc == -ERR_CANCELLED)
+		g->stopped |= cancel_signal(g->sources->cancel) != 0;
+	else if (rc < 0)
+		engine_fail(g, f, &why);
+	else if (f->state == FILE_OPEN) {
+		f->job->resumed += right ? size : 0;
+		if (!right)
+			report_advance(g->report, f->job->name, -(int64_t)size);
+		engine_piece(g, f, piece, right ? PIECE_WRITTEN : PIECE_MISSING);
+	}
+	engine_release(g, f);
 	pthread_mutex_unlock(&g->lock);
 }

@@ -40,12 +40,13 @@ struct source {
 	bool endpoint;                /* a base URL of ferry.conf */
 	bool metadata;                /* used for metadata */
 	bool objects;                 /* used for model files */
-	bool excluded;                /* asked for nothing (rank.h) */
-	size_t added;                 /* how many sources were there before it */
-	unsigned connections;         /* at most, as its [access.NAME] says; 0: not limited */
-	bool opening;                 /* its list of places is being read */
-	struct mirror *mirror;        /* opened on first use; owned */
-	char *pack_key;               /* of the pack that was read last, or NULL */
+	bool peer;             /* another edge: beside the mirrors, not before or behind them */
+	bool excluded;         /* asked for nothing (rank.h) */
+	size_t added;          /* how many sources were there before it */
+	unsigned connections;  /* at most, as its [access.NAME] says; 0: not limited */
+	bool opening;          /* its list of places is being read */
+	struct mirror *mirror; /* opened on first use; owned */
+	char *pack_key;        /* of the pack that was read last, or NULL */
 	struct buf pack;
 
 	uint64_t bytes;                /* received and verified */

@@ -8,6 +8,7 @@
 #define SPILL_BYTES (256 * MIB) /* that are hashed in about this time */
 #define RETRY_SLOW_US 30000000  /* a slow source gets a piece again, to see what it does now */
 #define LATE_LEAST_US 500000    /* a younger flight is not late */
+#define OUTCLASSED 4            /* times as fast is a source that a wanted piece waits for */
 #define LATE_UNKNOWN_US 5000000 /* the same where nothing is known about the other source */
 
 /* -- sources ----------------------------------------------------------------------------------- */
@@ -32,6 +33,8 @@ bool window_lane_serves(struct engine *g, const struct lane *l, const struct fil
 static unsigned class_of(const struct lane *l, const struct file *f)
 {
 	bool whole = l->whole && f->job->grid.count > 1;
+	if (l->source->peer)
+		return 0;
 	return 4 * whole + 2 * !l->source->entry + l->doubtful;
 }
 
@@ -42,10 +45,18 @@ static bool is_fit(struct engine *g, const struct lane *l, const struct file *f,
 	if (!window_lane_serves(g, l, f, now_ms, &wait_ms))
 		return false;
 	for (size_t i = 0; class && i < g->lane_count; i++)
-		if (class_of(&g->lanes[i], f) < class &&
+		if (!g->lanes[i].source->peer && class_of(&g->lanes[i], f) < class &&
 		    window_lane_serves(g, &g->lanes[i], f, now_ms, &wait_ms))
 			return false;
 	return true;
+}
+
+/* The same for a piece of it. */
+static bool may_bring(struct engine *g, const struct lane *l, const struct file *f, uint32_t piece,
+		      uint64_t now_ms)
+{
+	struct engine_job *job = f->job;
+	return is_fit(g, l, f, now_ms) && (!job->may || job->may(job, l->source, piece));
 }
 
 void window_notice(struct engine *g, struct lane *l)
@@ -84,6 +95,27 @@ static struct lane *next_lane(struct engine *g)
 	if (best)
 		g->tried[best - g->lanes] = true;
 	return best;
+}
+
+/* -- what somebody waits for ------------------------------------------------------------------- */
+
+/* The n-th of a file. False: there are no more. */
+static bool wanted(const struct file *f, size_t n, uint32_t *piece)
+{
+	struct engine_job *job = f->job;
+	if (f->state != FILE_OPEN || !job->wants)
+		return false;
+	*piece = job->wants(job, n);
+	return *piece < job->grid.count;
+}
+
+static bool is_wanted(const struct file *f, uint32_t piece)
+{
+	uint32_t it;
+	for (size_t n = 0; wanted(f, n, &it); n++)
+		if (it == piece)
+			return true;
+	return false;
 }
 
 /* -- ranges ------------------------------------------------------------------------------------ */
@@ -156,16 +188,18 @@ static void orphan(struct engine *g, struct flight *t)
 }
 
 /* A range of a flight that this source has, or that nobody has any more. */
-static bool go_on(struct engine *g, struct lane *l, struct task *out)
+static bool go_on(struct engine *g, struct lane *l, bool only_wanted, struct task *out)
 {
 	uint64_t now_ms = clock_now_ms(g->sources->clock);
 	struct flight *next;
 	for (struct flight *t = g->flights; t; t = next) {
 		next = t->next;
-		if (t->over || t->landed || t->file->state != FILE_OPEN || !t->count)
+		if (t->over || t->landed || t->file->state != FILE_OPEN || !t->count ||
+		    (only_wanted && !is_wanted(t->file, t->piece)))
 			continue;
 		orphan(g, t);
-		if ((t->lane && t->lane != l) || !is_fit(g, l, t->file, now_ms))
+		if (t->lane ? t->lane != l || !is_fit(g, l, t->file, now_ms)
+			    : !may_bring(g, l, t->file, t->piece, now_ms))
 			continue;
 		if (!t->lane && !adopt(g, t, l))
 			continue;
@@ -183,7 +217,8 @@ static double others_rate(struct engine *g, const struct lane *l, const struct f
 	uint64_t now_ms = clock_now_ms(g->sources->clock);
 	double rate = 0;
 	for (size_t i = 0; i < g->lane_count; i++)
-		if (&g->lanes[i] != l && is_fit(g, &g->lanes[i], f, now_ms))
+		if (&g->lanes[i] != l && g->lanes[i].source->peer == l->source->peer &&
+		    is_fit(g, &g->lanes[i], f, now_ms))
 			rate += g->lanes[i].rate;
 	return rate;
 }
@@ -207,7 +242,7 @@ static uint64_t handed_out(const struct file *f)
 {
 	uint64_t n = 0;
 	for (uint32_t i = f->head; i < f->job->grid.count && i < f->scan; i++)
-		n += f->pieces[i].state != PIECE_CLAIMED && f->pieces[i].state != PIECE_MISSING;
+		n += f->pieces[i].state > PIECE_CHECKED;
 	return n;
 }
 
@@ -230,13 +265,18 @@ static bool leaves(struct engine *g, struct lane *l, const struct file *f, uint6
 	return false;
 }
 
-/* The first missing piece that has at least `skip` before it, *passed of them in earlier files. */
-static bool find_piece(struct file *f, uint64_t skip, uint64_t *passed, uint32_t *out)
+/* The first missing piece that has at least `skip` before it, *passed of them in earlier files, and
+ * that the source may be asked for (NULL: any). */
+static bool find_piece(struct file *f, const struct source *s, uint64_t skip, uint64_t *passed,
+		       uint32_t *out)
 {
+	struct engine_job *job = f->job;
 	while (f->scan < f->job->grid.count && f->pieces[f->scan].state != PIECE_MISSING)
 		f->scan++;
 	for (uint32_t i = f->head; i < f->job->grid.count; i++) {
 		uint8_t state = f->pieces[i].state;
+		if (s && job->may && state == PIECE_MISSING && !job->may(job, s, i))
+			continue;
 		if (state == PIECE_MISSING && *passed >= skip) {
 			*out = i;
 			return true;
@@ -249,7 +289,7 @@ static bool find_piece(struct file *f, uint64_t skip, uint64_t *passed, uint32_t
 static bool first_missing(struct file *f, uint32_t *out)
 {
 	uint64_t passed = 0;
-	return f->state == FILE_OPEN && find_piece(f, 0, &passed, out);
+	return f->state == FILE_OPEN && find_piece(f, NULL, 0, &passed, out);
 }
 
 static bool has_missing(struct file *f)
@@ -284,20 +324,21 @@ static bool begin_piece(struct engine *g, struct lane *l, struct task *out)
 			continue;
 		if (is_late(f) && handed_out(f) >= ahead_most(g, f))
 			continue;
-		if (leaves(g, l, f, &skip) && find_piece(f, skip, &passed, &piece))
+		if (leaves(g, l, f, &skip) && find_piece(f, l->source, skip, &passed, &piece))
 			return begin_this(g, l, f, piece, out);
 	}
 	return false;
 }
 
-/* The fastest source for the file, of those that may be asked now. */
-static struct lane *fastest(struct engine *g, const struct file *f)
+/* The fastest source for the piece, of those that may be asked now. */
+static struct lane *fastest(struct engine *g, const struct file *f, uint32_t piece)
 {
 	uint64_t now_ms = clock_now_ms(g->sources->clock);
 	struct lane *best = NULL;
 	for (size_t i = 0; i < g->lane_count; i++) {
 		struct lane *l = &g->lanes[i];
-		if (is_fit(g, l, f, now_ms) && (!best || l->piece_rate > best->piece_rate))
+		if (may_bring(g, l, f, piece, now_ms) &&
+		    (!best || l->piece_rate > best->piece_rate))
 			best = l;
 	}
 	return best;
@@ -312,9 +353,50 @@ static bool begin_left(struct engine *g, struct task *out)
 	for (size_t i = g->first; i < g->file_count; i++) {
 		struct file *f = &g->files[i];
 		uint32_t piece;
-		struct lane *l = first_missing(f, &piece) ? fastest(g, f) : NULL;
+		struct lane *l = first_missing(f, &piece) ? fastest(g, f, piece) : NULL;
 		if (l)
 			return begin_this(g, l, f, piece, out);
+	}
+	return false;
+}
+
+/* -- pieces that somebody waits for --------------------------------------------------------------
+ */
+
+/* Is there a source that would have it long before this one? */
+static bool is_outclassed(struct engine *g, const struct lane *l, const struct file *f,
+			  uint32_t piece)
+{
+	uint64_t now_ms = clock_now_ms(g->sources->clock);
+	for (size_t i = 0; l->piece_rate > 0 && i < g->lane_count; i++) {
+		const struct lane *o = &g->lanes[i];
+		if (o->piece_rate > OUTCLASSED * l->piece_rate && may_bring(g, o, f, piece, now_ms))
+			return true;
+	}
+	return false;
+}
+
+static bool begin_wanted(struct engine *g, struct lane *l, struct task *out)
+{
+	uint64_t now_ms = clock_now_ms(g->sources->clock);
+	for (size_t i = g->first; i < g->file_count; i++) {
+		struct file *f = &g->files[i];
+		uint32_t piece;
+		for (size_t n = 0; wanted(f, n, &piece); n++)
+			if (f->pieces[piece].state == PIECE_MISSING &&
+			    may_bring(g, l, f, piece, now_ms) && !is_outclassed(g, l, f, piece))
+				return begin_this(g, l, f, piece, out);
+	}
+	return false;
+}
+
+/* For a piece that somebody waits for, a source gets one connection more than it has else. */
+static bool begin_wanted_beside(struct engine *g, struct task *out)
+{
+	for (size_t i = 0; i < g->lane_count; i++) {
+		struct lane *l = &g->lanes[i];
+		if (!l->whole && l->active < MIN(l->target + 1, l->most) && begin_wanted(g, l, out))
+			return true;
 	}
 	return false;
 }
@@ -339,7 +421,7 @@ static bool race(struct engine *g, struct lane *l, struct task *out)
 	for (struct flight *t = g->flights; t; t = t->next) {
 		struct err why = ERR_INIT;
 		if (t->over || t->landed || t->file->state != FILE_OPEN || l->whole ||
-		    !is_fit(g, l, t->file, now_ms) || !is_outrun(g, t, l) ||
+		    !may_bring(g, l, t->file, t->piece, now_ms) || !is_outrun(g, t, l) ||
 		    flight_exists(g, t->file, t->piece, t))
 			continue;
 		struct flight *o = flight_new(g, t->file, t->piece, l, &why);
@@ -439,6 +521,34 @@ static bool prove(struct engine *g, struct task *out)
 	return false;
 }
 
+/* One that somebody waits for does not wait for its turn. */
+static bool check_wanted(struct engine *g, struct file *f, uint32_t piece, struct task *out)
+{
+	uint8_t state = f->pieces[piece].state;
+	struct flight *t = state == PIECE_ARRIVED ? landed_flight(g, f, piece) : NULL;
+	if (piece == f->head)
+		return false;
+	if (t)
+		take_spill(t, out);
+	if (t || state != PIECE_CLAIMED)
+		return t;
+	f->pieces[piece].state = PIECE_CHECKED;
+	f->users++;
+	*out = (struct task){ .kind = TASK_CHECK, .file = f, .piece = piece };
+	return true;
+}
+
+static bool look_at_wanted(struct engine *g, struct task *out)
+{
+	for (size_t i = g->first; i < g->file_count; i++) {
+		uint32_t piece;
+		for (size_t n = 0; wanted(&g->files[i], n, &piece); n++)
+			if (check_wanted(g, &g->files[i], piece, out))
+				return true;
+	}
+	return false;
+}
+
 /* Is the turn of a waiting piece soon? Verifying it alone means to read and hash it twice. */
 static bool is_soon(const struct engine *g, const struct flight *t)
 {
@@ -524,7 +634,8 @@ static bool ask_a_source(struct engine *g, struct task *out)
 			window_notice(g, &g->lanes[i]);
 	}
 	while ((l = next_lane(g)))
-		if (go_on(g, l, out) || begin_piece(g, l, out))
+		if (go_on(g, l, true, out) || begin_wanted(g, l, out) || go_on(g, l, false, out) ||
+		    begin_piece(g, l, out))
 			return true;
 	return false;
 }
@@ -557,11 +668,14 @@ void window_next(struct engine *g, struct task *out)
 		out->kind = TASK_QUIT;
 		return;
 	}
+	if (look_at_wanted(g, out))
+		return;
 	/* A connection is not to stand still while its thread does what another one can do. */
 	if (g->idle && ask_a_source(g, out))
 		return;
 	if (look_at_files(g, out) || prove(g, out) || ask_a_source(g, out) || open_next(g, out) ||
-	    (lacks_room(g) && spill(g, out)) || race_a_source(g, out) || begin_left(g, out))
+	    begin_wanted_beside(g, out) || (lacks_room(g) && spill(g, out)) ||
+	    race_a_source(g, out) || begin_left(g, out))
 		return;
 	if (give_up_files(g, &wait_ms, out) || look_at_files(g, out))
 		return;

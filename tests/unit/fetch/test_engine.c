@@ -100,6 +100,45 @@ struct opening {
 	struct partial partial;
 };
 
+/* A reader of the unfinished file. */
+struct reading {
+	struct opening opening; /* the first member: ctx of the job is it, too */
+	uint32_t wanted[PIECES];
+	size_t want_count;
+	const char *only;   /* the id of the source that may be asked for an odd piece */
+	_Atomic int order;  /* of the pieces that landed */
+	int when[PIECES];   /* each of them did; 0: it did not */
+	bool wrong[PIECES]; /* what was there was taken back */
+	int on_disk;        /* pieces whose bytes were there when that was said */
+};
+
+static uint32_t wants(struct engine_job *j, size_t n)
+{
+	const struct reading *r = j->ctx;
+	return n < r->want_count ? r->wanted[n] : ENGINE_NO_PIECE;
+}
+
+static void landed(struct engine_job *j, uint32_t piece, bool right)
+{
+	struct reading *r = j->ctx;
+	const struct fixture *f = r->opening.f;
+	unsigned char bytes[PIECE];
+	uint64_t length = grid_length(&f->grid, piece), offset = grid_offset(&f->grid, piece);
+	if (!right) {
+		r->wrong[piece] = true;
+		return;
+	}
+	r->when[piece] = atomic_fetch_add(&r->order, 1) + 1;
+	r->on_disk += pread(j->partial->fd, bytes, length, (off_t)offset) == (ssize_t)length &&
+		      memcmp(bytes, f->bytes + offset, length) == 0;
+}
+
+static bool may(struct engine_job *j, const struct source *s, uint32_t piece)
+{
+	const struct reading *r = j->ctx;
+	return piece % 2 == 0 || strcmp(s->id, r->only) == 0;
+}
+
 static int open_job(struct engine_job *j, struct err *e)
 {
 	struct opening *o = j->ctx;
@@ -128,6 +167,24 @@ static int fetch_job(struct fixture *f, const struct engine_options *options,
 				    .ctx = &o };
 	int rc = engine_run(&f->sources, job, 1, options, e);
 	partial_close(&o.partial);
+	return rc;
+}
+
+/* The same, with a reader. */
+static int fetch_read(struct fixture *f, struct reading *r, struct err *e)
+{
+	r->opening = (struct opening){ f, PARTIAL_INIT };
+	struct engine_job job = { .key = KEY,
+				  .name = "phi.gguf",
+				  .grid = f->grid,
+				  .open = open_job,
+				  .finish = finish_job,
+				  .wants = wants,
+				  .landed = landed,
+				  .may = r->only ? may : NULL,
+				  .ctx = r };
+	int rc = engine_run(&f->sources, &job, 1, &(struct engine_options){ .connections = 1 }, e);
+	partial_close(&r->opening.partial);
 	return rc;
 }
 
@@ -193,6 +250,73 @@ static void each_piece_is_a_request_in_the_order_of_the_file(void **state)
 	assert_int_equal(job.fetched, SIZE);
 	assert_int_equal(job.hashed_twice, 0);
 	assert_faults(f, 0, "");
+}
+
+static void pieces_that_somebody_waits_for_come_first(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct reading r = { .wanted = { 7, 4 }, .want_count = 2 };
+	leave_one_source(f);
+	assert_ok(fetch_read(f, &r, &e), &e);
+	assert_blob(f);
+	const struct str_list *got = mirror_mem_calls(f->mirrors[0]);
+	assert_int_equal(got->count, PIECES);
+	assert_string_equal(got->at[0], "get " KEY " 7000 1000");
+	assert_string_equal(got->at[1], "get " KEY " 4000 1000");
+	assert_string_equal(got->at[2], "get " KEY " 0 1000");
+	assert_true(r.when[7] && r.when[4]);
+}
+
+static void a_reader_is_told_of_each_piece_when_it_is_on_the_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct reading r = { 0 };
+	leave_one_source(f);
+	fault(f, 0, (struct mem_fault){ .harm = MEM_FLIP, .at = 3456, .times = UINT_MAX });
+	assert_int_equal(fetch_read(f, &r, &e), -ERR_INTEGRITY);
+	assert_int_equal(r.when[3], 0);
+	f->sources.at[1]->objects = true;
+	err_clear(&e);
+	assert_ok(fetch_read(f, &r, &e), &e);
+	for (size_t i = 0; i < PIECES; i++)
+		assert_true(r.when[i]);
+	assert_int_equal(r.on_disk, r.order);
+	assert_false(r.wrong[3]);
+}
+
+/* Nine of ten pieces are there, as an earlier run says. */
+static void what_an_earlier_run_left_is_verified_as_it_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct reading r = { .wanted = { 8 }, .want_count = 1 };
+	leave_one_source(f);
+	fault(f, 0, (struct mem_fault){ .skip = 9, .class = ERR_NOT_FOUND, .times = UINT_MAX });
+	assert_int_equal(fetch(f, &e), -ERR_NETWORK);
+	mirror_mem_mend(f->mirrors[0]);
+	mirror_mem_forget_calls(f->mirrors[0]);
+	err_clear(&e);
+	assert_ok(fetch_read(f, &r, &e), &e);
+	assert_blob(f);
+	assert_int_equal(calls(f, 0), 1);
+	for (size_t i = 0; i < PIECES; i++)
+		assert_true(r.when[i]);
+}
+
+static void a_source_is_asked_only_for_what_it_may_be_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct reading r = { .only = "b" };
+	f->sources.at[2]->objects = false;
+	assert_ok(fetch_read(f, &r, &e), &e);
+	assert_blob(f);
+	assert_true(calls(f, 1) >= PIECES / 2);
+	const struct str_list *got = mirror_mem_calls(f->mirrors[0]);
+	for (size_t i = 0; i < got->count; i++)
+		assert_int_equal(strtoul(got->at[i] + sizeof "get " KEY, NULL, 10) / PIECE % 2, 0);
 }
 
 static void every_source_gives_pieces_and_none_comes_twice(void **state)
@@ -564,6 +688,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(each_piece_is_a_request_in_the_order_of_the_file),
+		TEST(pieces_that_somebody_waits_for_come_first),
+		TEST(a_reader_is_told_of_each_piece_when_it_is_on_the_disk),
+		TEST(what_an_earlier_run_left_is_verified_as_it_is_waited_for),
+		TEST(a_source_is_asked_only_for_what_it_may_be_asked_for),
 		TEST(every_source_gives_pieces_and_none_comes_twice),
 		TEST(wrong_byte_bans_its_mirror_and_costs_one_piece),
 		TEST(dropped_connection_goes_on_at_the_very_byte),

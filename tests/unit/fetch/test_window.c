@@ -120,6 +120,87 @@ static void what_each_source_leaves_to_the_others_is_not_left_for_ever(void **st
 		assert_int_equal(f->files[i].state, FILE_OVER);
 }
 
+static uint32_t wants(struct engine_job *j, size_t n)
+{
+	const uint32_t *piece = j->ctx;
+	return n ? ENGINE_NO_PIECE : *piece;
+}
+
+/* A file of several pieces in the place of the last small one. */
+static struct file *make_long(struct fixture *f, struct piece *pieces, uint32_t *wanted)
+{
+	struct file *file = &f->files[FILES - 1];
+	file->pieces = pieces;
+	file->job->grid = (struct grid){ 40 * MIB, 8 * MIB, 5 };
+	file->job->wants = wants;
+	file->job->ctx = wanted;
+	return file;
+}
+
+static void what_somebody_waits_for_comes_before_all_else(void **state)
+{
+	struct fixture *f = *state;
+	struct piece pieces[5] = { 0 };
+	uint32_t wanted = 3;
+	struct task t;
+	struct file *file = make_long(f, pieces, &wanted);
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_RANGE);
+	assert_ptr_equal(t.file, file);
+	assert_int_equal(t.flight->piece, 3);
+	/* Not again, and not from a source that is far slower. */
+	assert_ptr_equal(t.lane, &f->lanes[0]);
+	window_next(&f->engine, &t);
+	assert_true(t.file != file || t.flight->piece != 3);
+}
+
+static void it_does_not_wait_for_its_turn_to_be_verified(void **state)
+{
+	struct fixture *f = *state;
+	struct piece pieces[5] = { 0 };
+	uint32_t wanted = 2;
+	struct task t;
+	struct file *file = make_long(f, pieces, &wanted);
+	pieces[2].state = PIECE_CLAIMED;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_CHECK);
+	assert_int_equal(t.piece, 2);
+	assert_int_equal(pieces[2].state, PIECE_CHECKED);
+	file->users--;
+	wanted = 4;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.flight->piece, 4);
+	struct flight *flight = t.flight;
+	lane_end(t.lane);
+	flight->users = 0;
+	file->users = 0;
+	flight->landed = true;
+	pieces[4].state = PIECE_ARRIVED;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_SPILL);
+	assert_ptr_equal(t.flight, flight);
+}
+
+/* All connections that a source should have are in use: one more is made. */
+static void it_gets_a_connection_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct piece pieces[5] = { 0 };
+	uint32_t wanted = ENGINE_NO_PIECE;
+	struct task t;
+	struct file *file = make_long(f, pieces, &wanted);
+	f->sources.at[1]->banned = f->sources.at[2]->banned = true;
+	for (unsigned i = 0; i < LANE_SMALL; i++)
+		window_next(&f->engine, &t);
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_NONE);
+	wanted = 1;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_RANGE);
+	assert_ptr_equal(t.file, file);
+	assert_int_equal(t.flight->piece, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -127,6 +208,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_fast_source_passes_over_pieces_of_others_not_over_all_files),
 		TEST(what_each_source_leaves_to_the_others_is_not_left_for_ever),
+		TEST(what_somebody_waits_for_comes_before_all_else),
+		TEST(it_does_not_wait_for_its_turn_to_be_verified),
+		TEST(it_gets_a_connection_of_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

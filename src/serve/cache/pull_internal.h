@@ -1,0 +1,107 @@
+/* Between pull.c (the list of pulls, and its threads), pull_run.c (what a thread does with one) and
+ * pull_read.c (its readers). */
+#ifndef FERRY_SERVE_CACHE_PULL_INTERNAL_H
+#define FERRY_SERVE_CACHE_PULL_INTERNAL_H
+
+#include "fetch/partial.h"
+#include "serve/cache/pull.h"
+#include "serve/cache/pull_sources.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define PULL_AHEAD 4      /* pieces that a reader is thought to want */
+#define PULL_BUCKETS 1024 /* of the table by digest */
+#define PULL_THREADS 64
+#define PULL_PATIENCE_MS 30000 /* without a piece, while somebody waits for more */
+
+enum pull_state {
+	PULL_QUEUED,
+	PULL_RUNNING,
+	PULL_WHOLE,
+	PULL_FAILED,
+};
+
+/* How often a piece is waited for, and its place in the queue. */
+struct pull_wish {
+	uint32_t count;
+	bool queued;
+};
+
+struct pull {
+	struct pulls *pulls;
+	struct view *view;
+	struct view_file file; /* its texts are the view's */
+	struct digest sha256;
+	char *name; /* for messages */
+	struct grid grid;
+	bool by_piece; /* the digests of its pieces are signed; set before the first piece */
+	struct partial partial;
+	bool single; /* partial_open_single() */
+	struct digest *pieces;
+
+	/* Of pulls->lock. */
+	struct pull *next;  /* in its bucket */
+	bool listed;        /* it is in its bucket */
+	struct pull *later; /* in its queue, or among those that failed */
+	unsigned refs;      /* of readers, and one of the queue, its thread, or the failed */
+	enum pull_urgency urgency;
+	bool preload; /* it is fetched also when nobody waits for it any more */
+	unsigned tries;
+	uint64_t not_before_ms;
+
+	/* Readers look without a lock: a piece is set after its bytes are on the disk. */
+	_Atomic int state;            /* enum pull_state */
+	_Atomic unsigned char *there; /* grid.count */
+	_Atomic int fd;               /* to read from; -1: nothing is there */
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t woken;
+	struct err why; /* of PULL_FAILED */
+	struct cache_wait *waits;
+	struct cache_wait *waking; /* its function runs, */
+	pthread_t waker;           /* in this thread */
+	bool is_waking;
+	struct pull_wish *wishes; /* of each piece */
+	uint32_t *queue;          /* pieces that are or were waited for, in order */
+	size_t queue_count;
+	uint64_t landed_ms; /* the last piece; 0: none */
+};
+
+struct pulls {
+	struct pulls_options o;
+	struct settings_fetch fetch;
+	struct cancel ending;
+	struct pull_sources *sources;
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed;
+	bool stopped;
+	struct pull *buckets[PULL_BUCKETS];
+	struct pull *queues[2]; /* by urgency */
+	struct pull *failed;    /* which are not begun again yet; the latest first */
+	unsigned queued, idle, running;
+	struct rate rate; /* of all of them together; its own lock */
+	pthread_t threads[PULL_THREADS];
+	unsigned thread_count;
+	struct pulls_stats stats;
+};
+
+/* -- pull.c -------------------------------------------------------------------------------- */
+struct pull *pull_ref(struct pull *p);
+
+/* -- pull_run.c ---------------------------------------------------------------------------- */
+/* Fetches all of it. Waits. */
+WARN_UNUSED int pull_run(struct pull *p, struct err *e);
+
+/* -- pull_read.c --------------------------------------------------------------------------- */
+/* A piece is there; right false: it is not any more. */
+void pull_landed(struct pull *p, uint32_t piece, bool right);
+/* All of it is there, or why is the reason that it never will be: tells all who wait. */
+void pull_tell_end(struct pull *p, enum pull_state state, const struct err *why);
+/* The n-th piece that somebody waits for; ENGINE_NO_PIECE. */
+uint32_t pull_wanted(struct pull *p, size_t n);
+/* Does somebody wait, for more than the first piece? */
+bool pull_is_waited_for(struct pull *p);
+
+#endif

@@ -1,0 +1,231 @@
+/* The readers of a pull: what is there, and who waits for what. */
+#include "fetch/engine.h"
+#include "serve/cache/pull_internal.h"
+#include "util/file.h"
+
+uint64_t pull_size(const struct pull *p)
+{
+	return p->file.file->size;
+}
+
+bool pull_is_whole(const struct pull *p)
+{
+	return atomic_load(&p->state) == PULL_WHOLE;
+}
+
+static uint32_t piece_at(const struct pull *p, uint64_t offset)
+{
+	return (uint32_t)(offset / p->grid.piece_length);
+}
+
+static bool is_there(const struct pull *p, uint32_t piece)
+{
+	return atomic_load_explicit(&p->there[piece], memory_order_acquire);
+}
+
+/* -- what is there --------------------------------------------------------------------------------
+ */
+
+/* Bytes from offset on, up to the end of a piece after which nothing is there, or the limit. */
+static uint64_t there_from(const struct pull *p, uint64_t offset, uint64_t length)
+{
+	uint64_t end = MIN(p->grid.size, length > p->grid.size ? p->grid.size : offset + length);
+	uint64_t at = offset;
+	while (at < end && is_there(p, piece_at(p, at))) {
+		uint32_t piece = piece_at(p, at);
+		at = MIN(end, grid_offset(&p->grid, piece) + grid_length(&p->grid, piece));
+	}
+	return at - MIN(offset, at);
+}
+
+int64_t pull_ready(struct pull *p, uint64_t offset, uint64_t length, struct err *e)
+{
+	if (offset >= p->grid.size || !length)
+		return 0;
+	uint64_t ready = there_from(p, offset, length);
+	if (ready || atomic_load(&p->state) != PULL_FAILED)
+		return (int64_t)ready;
+	pthread_mutex_lock(&p->lock);
+	*e = p->why;
+	pthread_mutex_unlock(&p->lock);
+	return -(int64_t)e->class;
+}
+
+int64_t pull_read(struct pull *p, uint64_t offset, void *data, uint64_t length, struct err *e)
+{
+	int64_t ready = pull_ready(p, offset, length, e);
+	if (ready <= 0)
+		return ready;
+	int rc = file_pread(atomic_load(&p->fd), data, (size_t)ready, offset, p->name, e);
+	return rc < 0 ? rc : ready;
+}
+
+int pull_map(struct pull *p, struct buf *out, struct err *e)
+{
+	buf_clear(out);
+	for (uint32_t i = 0; i < p->grid.count; i += 8) {
+		unsigned char bits = 0;
+		for (uint32_t k = 0; k < 8 && i + k < p->grid.count; k++)
+			bits |= is_there(p, i + k) ? 0x80 >> k : 0;
+		buf_add(out, &bits, 1);
+	}
+	return buf_ok(out, "the map of pieces", e);
+}
+
+/* -- waiting; with the lock ---------------------------------------------------------------------
+ */
+
+/* Has pull_ready() another answer than 0? */
+static bool has_answer(const struct pull *p, const struct cache_wait *w)
+{
+	int state = atomic_load(&p->state);
+	return state == PULL_WHOLE || state == PULL_FAILED || w->offset >= p->grid.size ||
+	       is_there(p, piece_at(p, w->offset));
+}
+
+/* The pieces that it waits for, and some that it is going to wait for. */
+static uint32_t last_wish(const struct pull *p, const struct cache_wait *w)
+{
+	uint32_t first = piece_at(p, w->offset);
+	uint64_t end = MIN(MAX(w->end, w->offset + 1), p->grid.size);
+	return MIN(first + PULL_AHEAD - 1, piece_at(p, end - 1));
+}
+
+static void wish(struct pull *p, const struct cache_wait *w)
+{
+	for (uint32_t i = piece_at(p, w->offset); i <= last_wish(p, w); i++) {
+		struct pull_wish *it = &p->wishes[i];
+		it->count++;
+		if (it->queued || is_there(p, i))
+			continue;
+		it->queued = true;
+		p->queue[p->queue_count++] = i;
+	}
+}
+
+static void unwish(struct pull *p, const struct cache_wait *w)
+{
+	if (w->offset >= p->grid.size)
+		return;
+	for (uint32_t i = piece_at(p, w->offset); i <= last_wish(p, w); i++)
+		p->wishes[i].count--;
+}
+
+/* Those that are there, or that nobody waits for any more, leave the queue. */
+static void tidy_queue(struct pull *p)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < p->queue_count; i++) {
+		uint32_t piece = p->queue[i];
+		struct pull_wish *it = &p->wishes[piece];
+		it->queued = it->count && !is_there(p, piece);
+		if (it->queued)
+			p->queue[kept++] = piece;
+	}
+	p->queue_count = kept;
+}
+
+/* One thread at a time calls, without the lock; what comes up meanwhile is left to it. */
+static void wake_those_with_answers(struct pull *p)
+{
+	if (p->is_waking)
+		return;
+	p->is_waking = true;
+	p->waker = pthread_self();
+	for (struct cache_wait **at = &p->waits; *at;) {
+		struct cache_wait *w = *at;
+		if (!has_answer(p, w)) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		unwish(p, w);
+		p->waking = w;
+		pthread_mutex_unlock(&p->lock);
+		w->wake(w->ctx);
+		pthread_mutex_lock(&p->lock);
+		p->waking = NULL;
+		pthread_cond_broadcast(&p->woken);
+		at = &p->waits;
+	}
+	p->is_waking = false;
+}
+
+void pull_wait(struct pull *p, struct cache_wait *w)
+{
+	/* Whoever is woken may close it meanwhile. */
+	struct pull *own = pull_ref(p);
+	pthread_mutex_lock(&p->lock);
+	struct cache_wait **end = &p->waits;
+	while (*end)
+		end = &(*end)->next;
+	w->next = NULL;
+	if (w->offset < p->grid.size)
+		wish(p, w);
+	*end = w;
+	if (has_answer(p, w))
+		wake_those_with_answers(p);
+	pthread_mutex_unlock(&p->lock);
+	pull_close(own);
+}
+
+void pull_forget(struct pull *p, struct cache_wait *w)
+{
+	pthread_mutex_lock(&p->lock);
+	struct cache_wait **at = &p->waits;
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (*at) {
+		*at = w->next;
+		unwish(p, w);
+	}
+	while (p->waking == w && !pthread_equal(p->waker, pthread_self()))
+		pthread_cond_wait(&p->woken, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* -- from the engine ----------------------------------------------------------------------------
+ */
+
+uint32_t pull_wanted(struct pull *p, size_t n)
+{
+	pthread_mutex_lock(&p->lock);
+	if (n == 0)
+		tidy_queue(p);
+	uint32_t piece = n < p->queue_count ? p->queue[n] : ENGINE_NO_PIECE;
+	pthread_mutex_unlock(&p->lock);
+	return piece;
+}
+
+bool pull_is_waited_for(struct pull *p)
+{
+	pthread_mutex_lock(&p->lock);
+	bool is = p->waits != NULL;
+	pthread_mutex_unlock(&p->lock);
+	return is;
+}
+
+void pull_landed(struct pull *p, uint32_t piece, bool right)
+{
+	if (!p->by_piece)
+		return;
+	atomic_store_explicit(&p->there[piece], right, memory_order_release);
+	pthread_mutex_lock(&p->lock);
+	if (right) {
+		p->landed_ms = MAX(1, clock_now_ms(p->pulls->o.clock));
+		wake_those_with_answers(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pull_tell_end(struct pull *p, enum pull_state state, const struct err *why)
+{
+	for (uint32_t i = 0; state == PULL_WHOLE && i < p->grid.count; i++)
+		atomic_store_explicit(&p->there[i], true, memory_order_release);
+	pthread_mutex_lock(&p->lock);
+	if (why)
+		p->why = *why;
+	atomic_store(&p->state, state);
+	wake_those_with_answers(p);
+	pthread_mutex_unlock(&p->lock);
+}

@@ -1,0 +1,203 @@
+/* One pull, from the manifest to the blob. */
+#include "catalog/manifest.h"
+#include "fetch/engine.h"
+#include "serve/cache/pull_internal.h"
+#include "util/file.h"
+#include "util/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PULL_MEMORY (32 * MIB) /* of the pieces of one pull, at least */
+
+/* -- small objects ------------------------------------------------------------------------------
+ */
+
+static void count_sources(struct pulls *p, const struct source_list *l)
+{
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct source *s = l->at[i];
+		*(s->peer ? &p->stats.peer_bytes : &p->stats.fetched_bytes) += s->bytes;
+		p->stats.wasted_bytes += s->wasted;
+		p->stats.wrong_pieces += s->faults[FAULT_WRONG_BYTES];
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+int pulls_read_small(struct pulls *p, struct view *v, const struct view_file *f, struct buf *out,
+		     struct err *e)
+{
+	const struct source_small what = {
+		.key = f->file->key,
+		.pack_key = f->file->pack_key,
+		.length = f->file->size,
+		.sha256 = f->file->sha256,
+	};
+	struct source_list *l = pull_sources_take(p->sources, v);
+	int rc = source_get_small(l, &what, out, e);
+	count_sources(p, l);
+	pull_sources_give(p->sources, l);
+	return rc;
+}
+
+static int read_manifest(struct pull *p, struct buf *out, struct err *e)
+{
+	const struct pulls_options *o = &p->pulls->o;
+	struct view_file f;
+	const char *key = p->file.file->manifest_key;
+	if (!view_find(p->view, key, &f))
+		return err_set(e, ERR_INTEGRITY, "the release does not list %s", key);
+	if (f.file->size > MANIFEST_MAX_BYTES)
+		return err_set(e, ERR_INTEGRITY, "%s is too large", key);
+	return o->small ? o->small(o->ctx, p->view, &f, out, e)
+			: pulls_read_small(p->pulls, p->view, &f, out, e);
+}
+
+/* Without a manifest, the pieces of a larger file are not known: it is verified as a whole. */
+static int find_pieces(struct pull *p, struct err *e)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(MANIFEST_MAX_BYTES);
+	CLEANUP(manifest_release) struct manifest m = { 0 };
+	const char *key = p->file.file->manifest_key;
+	if (p->pieces)
+		return 0;
+	if (p->grid.count <= 1) {
+		p->pieces = NEW(struct digest);
+		*p->pieces = p->sha256;
+	} else if (key) {
+		int rc = read_manifest(p, &bytes, e);
+		if (rc == 0)
+			rc = manifest_parse(buf_str(&bytes), bytes.len, key, &m, e);
+		if (rc < 0)
+			return rc;
+		if (!manifest_is_of(&m, p->grid.size, &p->sha256))
+			return err_set(e, ERR_INTEGRITY, "%s is of another file", key);
+		p->pieces = STEAL(m.pieces);
+	}
+	p->by_piece = p->pieces != NULL;
+	return 0;
+}
+
+/* -- the file, on the engine's threads ----------------------------------------------------------
+ */
+
+static bool is_same_file(int a, int b)
+{
+	struct stat x, y;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* In another run, what readers were told of must still be there. */
+static int keep_descriptor(struct pull *p, int of, struct err *e)
+{
+	int old = atomic_load(&p->fd);
+	if (old >= 0 && is_same_file(old, of))
+		return 0;
+	if (old >= 0 && p->landed_ms)
+		return err_set(e, ERR_CONFLICT, "%s: another process replaced the unfinished file",
+			       p->name);
+	int fd = old >= 0 ? dup2(of, old) : fcntl(of, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot read %s", p->name);
+	atomic_store(&p->fd, fd);
+	return 0;
+}
+
+/* It came into the store by another way. */
+static int open_blob(struct pull *p, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = store_blob_path(p->pulls->o.store, &p->sha256);
+	CLEANUP(file_close) int fd = -1;
+	int rc = file_open_read(path, &fd, e);
+	return rc < 0 ? rc : keep_descriptor(p, fd, e);
+}
+
+static int open_file(struct engine_job *j, struct err *e)
+{
+	struct pull *p = j->ctx;
+	const struct store *s = p->pulls->o.store;
+	p->single = partial_open_single(s, p->name, &p->sha256, &p->grid, p->pieces, &p->partial);
+	int rc = p->single ? 0
+			   : partial_open(s, p->name, &p->sha256, &p->grid, p->pieces,
+					  p->pulls->o.report, &p->partial, &j->done, e);
+	if (rc == 0 && j->done)
+		return open_blob(p, e);
+	if (rc == 0)
+		j->partial = &p->partial;
+	return rc == 0 ? keep_descriptor(p, p->partial.fd, e) : rc;
+}
+
+static int finish_file(struct engine_job *j, struct err *e)
+{
+	struct pull *p = j->ctx;
+	return p->single ? partial_finish_single(&p->partial, e) : partial_finish(&p->partial, e);
+}
+
+static uint32_t wants(struct engine_job *j, size_t n)
+{
+	return pull_wanted(j->ctx, n);
+}
+
+static void landed(struct engine_job *j, uint32_t piece, bool right)
+{
+	pull_landed(j->ctx, piece, right);
+}
+
+/* -- the run ------------------------------------------------------------------------------------
+ */
+
+static int make_room(struct pull *p, struct err *e)
+{
+	const struct pulls_options *o = &p->pulls->o;
+	struct err ignored = ERR_INIT;
+	uint64_t there = 0;
+	if (partial_expect(o->store, &p->sha256, &p->grid, &there, &ignored) < 0)
+		there = 0;
+	if (!o->room)
+		return 0;
+	return o->room(o->ctx, &p->sha256, p->grid.size - MIN(there, p->grid.size), e);
+}
+
+static int run_engine(struct pull *p, struct err *e)
+{
+	struct pulls *all = p->pulls;
+	const struct settings_fetch *fetch = &all->fetch;
+	uint64_t memory = (fetch->max_memory ? fetch->max_memory : POOL_MEMORY) / all->o.pulls;
+	const struct engine_options options = {
+		.rate = &all->rate,
+		.report = all->o.report,
+		.connections = fetch->connections,
+		.max_memory = MAX(memory, PULL_MEMORY),
+	};
+	struct engine_job job = {
+		.key = p->file.file->key,
+		.name = p->name,
+		.grid = p->grid,
+		.open = open_file,
+		.finish = finish_file,
+		.wants = wants,
+		.landed = landed,
+		.ctx = p,
+	};
+	struct source_list *l = pull_sources_take(all->sources, p->view);
+	int rc = engine_run(l, &job, 1, &options, e);
+	partial_close(&p->partial);
+	count_sources(all, l);
+	pull_sources_give(all->sources, l);
+	pthread_mutex_lock(&all->lock);
+	all->stats.resumed_bytes += job.resumed;
+	pthread_mutex_unlock(&all->lock);
+	return rc;
+}
+
+int pull_run(struct pull *p, struct err *e)
+{
+	int rc = find_pieces(p, e);
+	if (rc == 0)
+		rc = make_room(p, e);
+	return rc == 0 ? run_engine(p, e) : rc;
+}

@@ -1,0 +1,230 @@
+#include "serve/cache/pull_sources.h"
+
+#include "fetch/history.h"
+#include "fetch/pauses.h"
+#include "fetch/rank.h"
+#include "util/mem.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define KEPT_LISTS 8   /* without a user */
+#define OTHER_BAN_S 60 /* for malformed answers and certificates */
+
+/* A list, and the release that it is of. */
+struct sources {
+	struct source_list list; /* the first member: source_list * is sources * */
+	struct view *view;       /* its catalog has the entries */
+	struct sources *next;
+};
+
+struct ban {
+	char *url;
+	uint64_t until_ms;
+	struct ban *next;
+};
+
+struct pull_sources {
+	const struct pulls_options *o;
+	const struct cancel *cancel;
+	pthread_mutex_t lock;
+	struct sources *free; /* the latest first */
+	struct ban *bans;
+};
+
+struct pull_sources *pull_sources_new(const struct pulls_options *o, const struct cancel *cancel)
+{
+	struct pull_sources *p = NEW(struct pull_sources);
+	p->o = o;
+	p->cancel = cancel;
+	pthread_mutex_init(&p->lock, NULL);
+	return p;
+}
+
+static void sources_free(struct sources *s)
+{
+	source_list_release(&s->list);
+	view_unref(s->view);
+	free(s);
+}
+
+void pull_sources_free(struct pull_sources *p)
+{
+	if (!p)
+		return;
+	while (p->free) {
+		struct sources *s = p->free;
+		p->free = s->next;
+		sources_free(s);
+	}
+	while (p->bans) {
+		struct ban *b = p->bans;
+		p->bans = b->next;
+		free(b->url);
+		free(b);
+	}
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+/* -- a new list ---------------------------------------------------------------------------------
+ */
+
+static void add_endpoints(const struct pull_sources *p, struct source_list *l, const char *name)
+{
+	const struct settings_repository *set = settings_repositories_find(p->o->repositories,
+									   name);
+	for (size_t i = 0; set && i < set->metadata.count; i++) {
+		struct source *s = source_add(l, NULL, set->metadata.at[i], true);
+		s->metadata = s->objects = true;
+	}
+}
+
+static void add_mirrors(struct source_list *l, const struct catalog *c)
+{
+	for (size_t i = 0; i < c->mirror_count; i++)
+		if (mirror_reads_entry(l->kinds, &c->mirrors[i], MIRROR_HOLDS_OBJECTS))
+			source_add_entry(l, &c->mirrors[i])->objects = true;
+}
+
+static struct sources *sources_new(const struct pull_sources *p, struct view *v)
+{
+	const struct settings_fetch *fetch = p->o->fetch;
+	struct sources *s = NEW(struct sources);
+	s->view = view_ref(v);
+	s->list = (struct source_list){
+		.kinds = p->o->kinds,
+		.cancel = p->cancel,
+		.clock = p->o->clock,
+		.random = p->o->random,
+		.report = p->o->report,
+		.stall_s = fetch->stall_s,
+		.max_failures = fetch->retries,
+		.access = fetch->access,
+		.deadline_ms = fetch->timestamp_deadline_ms,
+		.pauses = pauses_dir(),
+		.history = history_dir(),
+	};
+	add_endpoints(p, &s->list, view_repository(v));
+	add_mirrors(&s->list, view_catalog(v));
+	source_list_rank(&s->list, fetch->prefer_region);
+	return s;
+}
+
+/* -- bans ---------------------------------------------------------------------------------------
+ */
+
+static struct ban *find_ban(struct pull_sources *p, const char *url)
+{
+	for (struct ban *b = p->bans; b; b = b->next)
+		if (strcmp(b->url, url) == 0)
+			return b;
+	return NULL;
+}
+
+static bool is_active(const struct pull_sources *p, const struct ban *b)
+{
+	return b && b->until_ms > clock_now_ms(p->o->clock);
+}
+
+/* A ban that holds already is not made longer: nothing was asked meanwhile. */
+static void note_ban(struct pull_sources *p, struct source *s)
+{
+	const char *url = s->url;
+	uint64_t span_s = s->faults[FAULT_WRONG_BYTES] ? PULL_BAN_S : OTHER_BAN_S;
+	struct ban *b = find_ban(p, url);
+	if (is_active(p, b)) {
+		s->faults[FAULT_WRONG_BYTES] = 0;
+		return;
+	}
+	if (!b) {
+		b = NEW(struct ban);
+		b->url = mem_strdup(url);
+		b->next = p->bans;
+		p->bans = b;
+	}
+	b->until_ms = clock_now_ms(p->o->clock) + span_s * 1000;
+}
+
+/* As at the beginning of a run, with what other runs found out. */
+static void refresh(struct pull_sources *p, struct source *s)
+{
+	s->banned = is_active(p, find_ban(p, s->url));
+	s->given_up = false;
+	s->bytes = s->wasted = 0;
+	s->failures = 0;
+	s->settings_class = 0;
+	s->hint[0] = '\0';
+	memset(s->faults, 0, sizeof s->faults);
+	memset(s->detail, 0, sizeof s->detail);
+	if (s->banned)
+		source_note_fault(s, FAULT_WRONG_BYTES, "found by an earlier transfer");
+}
+
+/* -- taking and giving back ---------------------------------------------------------------------
+ */
+
+static bool is_of(const struct sources *s, const struct view *v)
+{
+	return s->view == v || (view_version(s->view) == view_version(v) &&
+				strcmp(view_repository(s->view), view_repository(v)) == 0);
+}
+
+/* With the lock. */
+static struct sources *find_free(struct pull_sources *p, const struct view *v)
+{
+	for (struct sources **at = &p->free; *at; at = &(*at)->next) {
+		struct sources *s = *at;
+		if (!is_of(s, v))
+			continue;
+		*at = s->next;
+		return s;
+	}
+	return NULL;
+}
+
+struct source_list *pull_sources_take(struct pull_sources *p, struct view *v)
+{
+	pthread_mutex_lock(&p->lock);
+	struct sources *s = find_free(p, v);
+	pthread_mutex_unlock(&p->lock);
+	if (!s)
+		s = sources_new(p, v);
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < s->list.count; i++)
+		refresh(p, s->list.at[i]);
+	pthread_mutex_unlock(&p->lock);
+	return &s->list;
+}
+
+/* The one that was unused longest, if there are too many. */
+static struct sources *surplus(struct pull_sources *p)
+{
+	size_t count = 0;
+	for (struct sources **at = &p->free; *at; at = &(*at)->next) {
+		struct sources *s = *at;
+		if (++count <= KEPT_LISTS)
+			continue;
+		*at = NULL;
+		return s;
+	}
+	return NULL;
+}
+
+void pull_sources_give(struct pull_sources *p, struct source_list *l)
+{
+	struct sources *s = (struct sources *)l;
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < l->count; i++)
+		if (l->at[i]->banned)
+			note_ban(p, l->at[i]);
+	pthread_mutex_unlock(&p->lock);
+	source_list_remember(l);
+	pthread_mutex_lock(&p->lock);
+	s->next = p->free;
+	p->free = s;
+	struct sources *old = surplus(p);
+	pthread_mutex_unlock(&p->lock);
+	if (old)
+		sources_free(old);
+}
