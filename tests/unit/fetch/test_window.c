@@ -150,8 +150,10 @@ static void what_somebody_waits_for_comes_before_all_else(void **state)
 	assert_int_equal(t.flight->piece, 3);
 	/* Not again, and not from a source that is far slower. */
 	assert_ptr_equal(t.lane, &f->lanes[0]);
+	const struct flight *first = t.flight;
 	window_next(&f->engine, &t);
-	assert_true(t.file != file || t.flight->piece != 3);
+	assert_int_equal(t.kind, TASK_RANGE);
+	assert_false(flight_exists(&f->engine, file, 3, first));
 }
 
 static void it_does_not_wait_for_its_turn_to_be_verified(void **state)
