@@ -37,7 +37,7 @@ PYTEST_JOBS ?= $(shell n=$(JOBS); echo $$((n < 7 ? n + 1 : 8)))
 PACKAGES := libcurl libcrypto jansson inih libarchive libgit2 libzstd expat \
 	sqlite3 libpq libmaxminddb libmicrohttpd hiredis
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-unknown-warning-option \

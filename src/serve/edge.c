@@ -70,6 +70,7 @@ void edge_free(struct edge *e)
 	if (!e)
 		return;
 	worker_pool_free(e->workers);
+	views_free(e->releases);
 	serve_log_close(e->log);
 	edge_views_release(e->views);
 	cache_free(e->cache);

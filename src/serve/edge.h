@@ -47,13 +47,15 @@ struct edge {
 	const struct clock *clock;
 	const struct cancel *cancel;
 	struct report *report;
-	struct cache *cache; /* owned, like the following; log may be NULL */
+	struct views *releases; /* owned, like the following; log may be NULL */
+	struct cache *cache;
 	struct auth *auth;
 	struct limit *limit;
 	struct worker_pool *workers;
 	struct serve_log *log;
 	struct edge_counts counts;
 	int64_t started_s;
+	atomic_bool closing;  /* connections are closed behind their answer */
 	pthread_mutex_t lock; /* of views */
 	struct edge_views *views;
 };

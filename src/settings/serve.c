@@ -201,9 +201,8 @@ static int read_durations(const struct reading *r, struct settings_serve *t)
 		const char *key;
 		uint64_t *out, least;
 	} all[] = {
-		{ "refresh", &t->refresh_s, 1 },
-		{ "scrub", &t->scrub_s, 0 },
-		{ "idle-exit", &t->idle_exit_s, 0 },
+		{ "refresh", &t->refresh_s, 1 },     { "scrub", &t->scrub_s, 0 },
+		{ "idle-exit", &t->idle_exit_s, 0 }, { "timeout", &t->timeout_s, 1 },
 		{ "grace", &t->grace_s, 0 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -338,6 +337,7 @@ static void read_places(const struct reading *r, struct settings_serve *t)
 static int read_anonymous(const struct reading *r, struct settings_serve *t)
 {
 	t->anonymous = true;
+	t->anonymous_said = conf_get(r->s, "anonymous") != NULL;
 	for (size_t i = 0; i < t->listen_count; i++)
 		t->anonymous = t->anonymous && t->listen[i].loopback;
 	int rc = conf_get_bool(r->c, r->s, "anonymous", &t->anonymous, r->e);
@@ -372,6 +372,7 @@ int settings_serve_read(const struct conf *c, struct settings_serve *out, struct
 					    "scrub",
 					    "idle-exit",
 					    "grace",
+					    "timeout",
 					    "log",
 					    "peers",
 					    "peers-srv",
@@ -385,6 +386,7 @@ int settings_serve_read(const struct conf *c, struct settings_serve *out, struct
 		.pulls = 4,
 		.refresh_s = 300,
 		.scrub_s = 30 * DAY_S,
+		.timeout_s = 60,
 		.grace_s = 30,
 	};
 	int rc = conf_check_keys(c, r.s, keys, e);

@@ -22,10 +22,11 @@ struct settings_serve {
 	struct str_list repositories; /* empty: all that are followed */
 	struct settings_serve_place *listen;
 	size_t listen_count, listen_cap;
-	char *admin;    /* path of the Unix socket whose callers may do everything; NULL: none */
-	char *url;      /* public base URL without a '/' at its end; NULL: as the request says */
-	bool public;    /* what needs credentials upstream is for everybody, too */
-	bool anonymous; /* callers without credentials may pull */
+	char *admin; /* path of the Unix socket whose callers may do everything; NULL: none */
+	char *url;   /* public base URL without a '/' at its end; NULL: as the request says */
+	bool public; /* what needs credentials upstream is for everybody, too */
+	bool anonymous_said; /* it is set, and no default */
+	bool anonymous;      /* callers without credentials may pull */
 
 	char *keys;                        /* file of `ferry serve key`; NULL: none */
 	char *jwks;                        /* a file or an https:// URL; NULL: none */
@@ -49,6 +50,7 @@ struct settings_serve {
 	uint64_t refresh_s;   /* between two looks for a new release */
 	uint64_t scrub_s;     /* 0: never */
 	uint64_t idle_exit_s; /* without a connection; 0: never */
+	uint64_t timeout_s;   /* a connection on which nothing happens is closed then */
 	uint64_t grace_s;     /* for transfers at the end */
 	char *log;            /* file of the access log; "-": standard output; NULL: none */
 

@@ -1,0 +1,253 @@
+#include "serve/door.h"
+
+#include "serve/exchange.h"
+#include "util/clock.h"
+#include "util/mem.h"
+#include "util/os.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* A connection's memory for the headers of a request and those of its answer: more is answered with
+ * 431 or 414. */
+#define CONNECTION_MEMORY (16 * KIB)
+#define THREAD_STACK (512 * KIB)
+#define MOST_THREADS 4 /* by default */
+#define OTHER_FILES 256
+
+struct entrance {
+	struct door *door;
+	struct MHD_Daemon *daemon;
+	const struct serve_socket *socket;
+};
+
+struct door {
+	struct edge *edge;
+	struct exchange_lot lot;
+	struct entrance at[SERVE_SOCKETS];
+	size_t count;
+	pthread_mutex_t lock; /* of callers */
+	struct exchange_caller *callers;
+	atomic_ullong left_us; /* when the last connection ended */
+};
+
+/* ---- connections ---- */
+
+static void describe(struct exchange_caller *c, const struct sockaddr *address)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	char text[INET6_ADDRSTRLEN] = "unix";
+	if (address && address->sa_family == AF_INET) {
+		memcpy(c->bytes, mapped, sizeof mapped);
+		memcpy(c->bytes + 12,
+		       &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+	} else if (address && address->sa_family == AF_INET6)
+		memcpy(c->bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
+		       16);
+	bool four = memcmp(c->bytes, mapped, sizeof mapped) == 0;
+	if (address && (address->sa_family == AF_INET || address->sa_family == AF_INET6))
+		inet_ntop(four ? AF_INET : AF_INET6, four ? c->bytes + 12 : c->bytes, text,
+			  sizeof text);
+	snprintf(c->address, sizeof c->address, "%s", text);
+}
+
+static void arrive(struct entrance *n, struct MHD_Connection *connection, void **ctx)
+{
+	struct door *d = n->door;
+	struct exchange_caller *c = NEW(struct exchange_caller);
+	c->lot = &d->lot;
+	c->trusted = n->socket->admin;
+	c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	describe(c, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+			    ->client_addr);
+	c->idle_since_us = clock_now_us(d->edge->clock);
+	exchange_count_caller(c);
+	atomic_fetch_add(&d->edge->counts.connections, 1);
+	atomic_fetch_add(&d->edge->counts.accepted, 1);
+	pthread_mutex_lock(&d->lock);
+	c->next = d->callers;
+	c->at = &d->callers;
+	if (c->next)
+		c->next->at = &c->next;
+	d->callers = c;
+	pthread_mutex_unlock(&d->lock);
+	*ctx = c;
+}
+
+static void leave(struct door *d, void **ctx)
+{
+	struct exchange_caller *c = *ctx;
+	*ctx = NULL;
+	if (!c)
+		return;
+	pthread_mutex_lock(&d->lock);
+	*c->at = c->next;
+	if (c->next)
+		c->next->at = c->at;
+	pthread_mutex_unlock(&d->lock);
+	exchange_discount_caller(c);
+	atomic_store(&d->left_us, clock_now_us(d->edge->clock));
+	atomic_fetch_sub(&d->edge->counts.connections, 1);
+	free(c);
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **of_socket,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct entrance *n = ctx;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		arrive(n, connection, of_socket);
+	else
+		leave(n->door, of_socket);
+}
+
+/* Its thread notices that it is shut down. The descriptor is still open: leave() is called before
+ * it is closed. */
+void door_sweep(struct door *d)
+{
+	uint64_t now_us = clock_now_us(d->edge->clock),
+		 limit_us = d->edge->set->timeout_s * 1000000;
+	pthread_mutex_lock(&d->lock);
+	for (struct exchange_caller *c = d->callers; c; c = c->next) {
+		uint64_t since_us = c->idle_since_us;
+		if (since_us && since_us + limit_us < now_us)
+			shutdown(c->fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+uint64_t door_idle_ms(struct door *d)
+{
+	if (atomic_load(&d->edge->counts.connections))
+		return 0;
+	return (clock_now_us(d->edge->clock) - atomic_load(&d->left_us)) / 1000;
+}
+
+unsigned door_requesting(struct door *d)
+{
+	return atomic_load(&d->edge->counts.requesting);
+}
+
+/* ---- servers ---- */
+
+static PRINTF_LIKE(2, 0) void on_log(void *ctx, const char *fmt, va_list ap)
+{
+	struct door *d = ctx;
+	CLEANUP(mem_free_ptr) char *text = mem_vprintf(fmt, ap);
+	text[strcspn(text, "\r\n")] = '\0';
+	report_detail(d->edge->report, "%s", text);
+}
+
+/* The path and the query stay as they were sent: what they mean is decided in one place
+ * (route_path()). */
+static size_t on_unescape(void *ctx, struct MHD_Connection *connection, char *text)
+{
+	(void)ctx;
+	(void)connection;
+	return strlen(text);
+}
+
+/* A connection has its socket, and perhaps a file. */
+static unsigned most_connections(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 384;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= 2 * OTHER_FILES)
+		return 128;
+	return (unsigned)(MIN(limit.rlim_cur, (rlim_t)200000) - OTHER_FILES) / 2;
+}
+
+static unsigned threads_for(const struct edge *e, const struct serve_socket *s)
+{
+	if (s->admin)
+		return 1;
+	return e->set->threads ? e->set->threads : MIN(os_processors(), MOST_THREADS);
+}
+
+static int start(struct door *d, const struct serve_socket *s, struct err *e)
+{
+	struct entrance *n = &d->at[d->count];
+	unsigned threads = threads_for(d->edge, s);
+	*n = (struct entrance){ d, NULL, s };
+	struct MHD_OptionItem pool[] = {
+		{ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
+	unsigned most = MAX(most_connections() / (unsigned)(s->admin ? 16 : 1), threads);
+	n->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+					     MHD_USE_ERROR_LOG | MHD_USE_TURBO,
+				     0, NULL, NULL, exchange_handle, &d->lot,
+				     MHD_OPTION_EXTERNAL_LOGGER, on_log, d,
+				     MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_URI_LOG_CALLBACK,
+				     exchange_begin, &d->lot, MHD_OPTION_NOTIFY_COMPLETED,
+				     exchange_end, &d->lot, MHD_OPTION_NOTIFY_CONNECTION,
+				     on_connection, n, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape,
+				     NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				     (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+				     (unsigned)d->edge->set->timeout_s, MHD_OPTION_CONNECTION_LIMIT,
+				     most, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
+				     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+				     threads > 1 ? pool : none, MHD_OPTION_END);
+	if (!n->daemon)
+		return err_sys(e, errno, "the server at %s cannot be started", s->shown);
+	d->count++;
+	return 0;
+}
+
+int door_open(struct edge *edge, const struct serve_sockets *sockets, struct door **out,
+	      struct err *e)
+{
+	struct door *d = NEW(struct door);
+	d->edge = edge;
+	d->left_us = clock_now_us(edge->clock);
+	pthread_mutex_init(&d->lock, NULL);
+	exchange_lot_init(&d->lot, edge);
+	int rc = 0;
+	for (size_t i = 0; i < sockets->count && rc == 0; i++)
+		rc = start(d, &sockets->at[i], e);
+	if (rc < 0) {
+		door_close(d);
+		return rc;
+	}
+	*out = d;
+	return 0;
+}
+
+void door_quiesce(struct door *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		(void)MHD_quiesce_daemon(d->at[i].daemon);
+}
+
+/* The server must not be stopped while a connection is suspended: those that wait for a worker are
+ * resumed when that is ready. */
+static void wait_for_parked(struct door *d)
+{
+	struct err ignored = ERR_INIT;
+	while (exchange_lot_parked(&d->lot))
+		if (clock_sleep_ms(NULL, 5, NULL, &ignored) < 0)
+			err_clear(&ignored);
+}
+
+void door_close(struct door *d)
+{
+	if (!d)
+		return;
+	door_quiesce(d);
+	exchange_lot_end(&d->lot);
+	wait_for_parked(d);
+	for (size_t i = 0; i < d->count; i++)
+		MHD_stop_daemon(d->at[i].daemon);
+	exchange_lot_release(&d->lot);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}

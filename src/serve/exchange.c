@@ -1,0 +1,438 @@
+#include "serve/exchange_internal.h"
+
+#include "front/front.h"
+#include "util/clock.h"
+#include "util/mem.h"
+#include "util/os.h"
+
+#include <string.h>
+
+enum went { WENT_ON, WENT_WAITING };
+
+/* ---- answers of the exchange itself ---- */
+
+static enum went answer(struct exchange *x, unsigned status, const char *text)
+{
+	const char *face = x->answer.face;
+	face_answer_release(&x->answer);
+	route_text(&x->answer, status, text);
+	x->answer.face = face;
+	x->status = status;
+	x->step = STEP_SEND;
+	return WENT_ON;
+}
+
+static void add_header(struct exchange *x, const char *name, char *value)
+{
+	struct face_answer *a = &x->answer;
+	if (a->header_count == FACE_HEADERS) {
+		free(value);
+		return;
+	}
+	a->headers[a->header_count].name = name;
+	a->headers[a->header_count++].value = value;
+}
+
+static enum went answer_busy(struct exchange *x)
+{
+	return answer(x, 503, "the server is stopping");
+}
+
+static enum went wait_for(struct exchange *x, void (*work)(struct exchange *x))
+{
+	return exchange_wait_work(x, work, 0) ? WENT_WAITING : answer_busy(x);
+}
+
+/* The token endpoint is that of registries; other clients look at the scheme alone. */
+static enum went answer_unknown(struct exchange *x, const struct err *why)
+{
+	answer(x, 401, why->text[0] ? why->text : "credentials are needed");
+	add_header(x, "WWW-Authenticate", mem_strdup("Bearer realm=\"ferry\""));
+	return WENT_ON;
+}
+
+static enum went answer_later(struct exchange *x, const struct err *why)
+{
+	answer(x, 503, why->text[0] ? why->text : "not now");
+	add_header(x, "Retry-After", mem_strdup("5"));
+	return WENT_ON;
+}
+
+/* ---- the request ---- */
+
+static bool is_method(const struct exchange *x, const char *method)
+{
+	return strcmp(x->method, method) == 0;
+}
+
+/* https://fetch.spec.whatwg.org/#http-cors-protocol */
+static enum went answer_options(struct exchange *x, const char *methods)
+{
+	answer(x, 204, "");
+	buf_clear(&x->answer.body);
+	x->answer.type = NULL;
+	add_header(x, "Allow", mem_printf("%s OPTIONS", methods));
+	add_header(x, "Access-Control-Allow-Methods", mem_strdup("GET, HEAD"));
+	add_header(x, "Access-Control-Allow-Headers", mem_strdup("Authorization, " FRONT_ASKED));
+	add_header(x, "Access-Control-Max-Age", mem_strdup("86400"));
+	return WENT_ON;
+}
+
+/* RFC 9110, 10.2.1: with commas. */
+static char *listed(const char *methods)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT(KIB);
+	for (const char *c = methods; *c; c++)
+		buf_adds(&out, *c == ' ' ? ", " : (const char[]){ *c, '\0' });
+	return buf_steal(&out);
+}
+
+static enum went step_read(struct exchange *x)
+{
+	exchange_know_caller(x);
+	if (x->caller->refused) {
+		atomic_fetch_add(&x->edge->counts.limited, 1);
+		answer(x, 429, "too many connections");
+		add_header(x, "Connection", mem_strdup("close"));
+		return WENT_ON;
+	}
+	if (!route_path(x->target, &x->path, &x->query))
+		return answer(x, 400, "the path is malformed");
+	x->service = route_find(x->path);
+	const char *methods = x->service ? x->service->methods : "GET HEAD";
+	if (is_method(x, "OPTIONS"))
+		return answer_options(x, methods);
+	if (!route_allows(methods, x->method)) {
+		answer(x, 405, "this method is not allowed here");
+		add_header(x, "Allow", listed(methods));
+		return WENT_ON;
+	}
+	if (x->body.overflow)
+		return answer(x, 413, "the body of the request is too large");
+	x->step = STEP_WHO;
+	return WENT_ON;
+}
+
+/* ---- who ---- */
+
+static void refresh_keys(struct exchange *x)
+{
+	auth_refresh(x->edge->auth);
+}
+
+static enum went know(struct exchange *x)
+{
+	exchange_know_client(x);
+	x->step = STEP_LIMIT;
+	return WENT_ON;
+}
+
+static enum went step_who(struct exchange *x)
+{
+	struct err why = ERR_INIT;
+	if (x->caller->trusted) {
+		x->who = (struct auth_who){ .trusted = true, .known = true };
+		x->who.name = mem_strdup("");
+		return know(x);
+	}
+	enum auth_result r = auth_check(x->edge->auth, exchange_header(x, "Authorization"), &x->who,
+					&why);
+	if (r == AUTH_WAIT)
+		return wait_for(x, refresh_keys);
+	if (r == AUTH_LATER)
+		return answer_later(x, &why);
+	if (r == AUTH_REFUSED && !(x->service && x->service->for_all)) {
+		atomic_fetch_add(&x->edge->counts.refused, 1);
+		exchange_know_client(x);
+		return answer_unknown(x, &why);
+	}
+	return know(x);
+}
+
+/* ---- how often ---- */
+
+static void ask_limit(struct exchange *x)
+{
+	x->admitted = limit_ask(x->edge->limit, x->client, &x->limit);
+}
+
+static enum went step_limit(struct exchange *x)
+{
+	if (x->who.trusted || (x->service && x->service->for_all)) {
+		x->step = STEP_ANSWER;
+		return WENT_ON;
+	}
+	if (!x->limited)
+		x->admitted = limit_request(x->edge->limit, x->client, &x->limit);
+	x->limited = true;
+	if (x->admitted == LIMIT_ASK)
+		return wait_for(x, ask_limit);
+	x->step = STEP_ANSWER;
+	if (x->admitted == LIMIT_YES)
+		return WENT_ON;
+	atomic_fetch_add(&x->edge->counts.limited, 1);
+	return answer(x, 429, "too many requests");
+}
+
+/* ---- what ---- */
+
+static void ask_service(struct exchange *x)
+{
+	const struct route_request r = {
+		.method = x->method,
+		.path = x->path,
+		.query = x->query,
+		.body = x->body.len ? x->body.data : NULL,
+		.body_len = x->body.len,
+		.base = x->base,
+		.who = &x->who,
+		.views = &x->views->views,
+	};
+	x->service->answer(x->edge, &r, &x->answer, &x->stream);
+}
+
+static void ask_faces(struct exchange *x)
+{
+	const struct face_request r = {
+		.method = x->method,
+		.path = x->path,
+		.query = x->query,
+		.accept = exchange_header(x, "Accept"),
+		.base = x->base,
+		.who = &x->who,
+	};
+	face_answer(&x->views->views, &r, &x->answer);
+}
+
+static enum went step_answer(struct exchange *x)
+{
+	const struct route_service *s = x->service;
+	if (!x->views)
+		x->views = edge_views_take(x->edge);
+	if (s && !s->for_all && s->action != AUTH_PULL &&
+	    !auth_may(&x->who, s->action, NULL, NULL)) {
+		atomic_fetch_add(&x->edge->counts.refused, 1);
+		return answer(x, x->who.known ? 403 : 401, "not allowed");
+	}
+	if (s && s->waits && !x->answer.status)
+		return wait_for(x, ask_service);
+	if (s && !x->answer.status)
+		ask_service(x);
+	else if (!s)
+		ask_faces(x);
+	x->status = x->answer.status;
+	x->step = x->answer.is_file && x->status == 200 ? STEP_FILE : STEP_SEND;
+	return WENT_ON;
+}
+
+/* ---- the file ---- */
+
+static void find_part(struct exchange *x)
+{
+	const struct serve_conditions c = {
+		.get = is_method(x, "GET"),
+		.range = exchange_header(x, "Range"),
+		.if_range = exchange_header(x, "If-Range"),
+		.if_match = exchange_header(x, "If-Match"),
+		.if_none_match = exchange_header(x, "If-None-Match"),
+		.if_modified_since = exchange_header(x, "If-Modified-Since"),
+		.if_unmodified_since = exchange_header(x, "If-Unmodified-Since"),
+	};
+	const struct serve_entity n = { x->answer.etag, x->answer.modified_s, x->total };
+	x->part = serve_range(&c, &n);
+	x->status = x->part.status;
+}
+
+static enum went answer_error(struct exchange *x, const struct err *why)
+{
+	if (why->class == ERR_NOT_FOUND)
+		return answer(x, 404, "not found");
+	if (why->class == ERR_SYSTEM)
+		return answer(x, 507, "this server has no room for it, or cannot read it");
+	if (why->class == ERR_CANCELLED)
+		return answer_busy(x);
+	answer(x, why->class == ERR_NETWORK ? 503 : 502, "no mirror has a right copy of it now");
+	if (why->class == ERR_NETWORK)
+		add_header(x, "Retry-After", mem_strdup("10"));
+	return WENT_ON;
+}
+
+static enum went step_file(struct exchange *x)
+{
+	const struct view_file *f = &x->answer.file;
+	struct err why = ERR_INIT;
+	x->total = f->file->size;
+	find_part(x);
+	bool sends = (x->status == 200 || x->status == 206) && is_method(x, "GET");
+	x->step = STEP_SEND;
+	if (!sends || f->bytes)
+		return WENT_ON;
+	/* A peer asks for what is there: it asks the mirrors itself for what is not. */
+	x->fetches = !exchange_header(x, "Ferry-Peer");
+	if (cache_open(x->edge->cache, x->answer.view, f, x->fetches ? CACHE_FETCH : CACHE_HAVE,
+		       &x->blob, &why) < 0)
+		return answer_error(x, &why);
+	x->hit = cache_blob_was_there(x->blob) ? "hit" : "miss";
+	x->step = STEP_FIRST;
+	return WENT_ON;
+}
+
+/* Before the first byte is there, an error can still be said. */
+static enum went step_first(struct exchange *x)
+{
+	struct err why = ERR_INIT;
+	x->step = STEP_SEND;
+	if (x->part.length == 0)
+		return WENT_ON;
+	int64_t ready = cache_blob_ready(x->blob, x->part.first, x->part.length, &why);
+	if (ready > 0)
+		return WENT_ON;
+	if (ready < 0)
+		return answer_error(x, &why);
+	if (!x->fetches)
+		return answer(x, 404, "not found");
+	x->step = STEP_FIRST;
+	return exchange_wait_blob(x, x->part.first, x->part.first + x->part.length)
+		       ? WENT_WAITING
+		       : answer_busy(x);
+}
+
+/* ---- the steps ---- */
+
+static enum MHD_Result run(struct exchange *x)
+{
+	static enum went (*const steps[STEPS])(struct exchange * x) = {
+		[STEP_READ] = step_read,     [STEP_WHO] = step_who,   [STEP_LIMIT] = step_limit,
+		[STEP_ANSWER] = step_answer, [STEP_FILE] = step_file, [STEP_FIRST] = step_first,
+	};
+	while (x->step != STEP_SEND)
+		if (steps[x->step](x) == WENT_WAITING)
+			return MHD_YES;
+	return exchange_send(x);
+}
+
+void *exchange_begin(void *ctx, const char *target, struct MHD_Connection *connection)
+{
+	struct exchange_lot *l = ctx;
+	struct exchange *x = NEW(struct exchange);
+	x->lot = l;
+	x->edge = l->edge;
+	x->connection = connection;
+	x->target = mem_strdup(target);
+	x->body = (struct buf)BUF_INIT(EXCHANGE_MAX_BODY);
+	x->caller = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+			    ->socket_context;
+	return x;
+}
+
+static void begin(struct exchange *x, const char *method)
+{
+	x->called = true;
+	x->method = method;
+	x->start_us = clock_now_us(x->edge->clock);
+	x->caller->idle_since_us = 0;
+	atomic_fetch_add(&x->edge->counts.requests, 1);
+	atomic_fetch_add(&x->edge->counts.requesting, 1);
+}
+
+enum MHD_Result exchange_handle(void *lot, struct MHD_Connection *connection, const char *url,
+				const char *method, const char *version, const char *data,
+				size_t *data_size, void **ctx)
+{
+	struct exchange *x = *ctx;
+	(void)lot;
+	(void)connection;
+	(void)url;
+	(void)version;
+	if (!x)
+		return MHD_NO;
+	if (!x->called) {
+		begin(x, method);
+		return MHD_YES;
+	}
+	if (*data_size == 0)
+		return run(x);
+	buf_add(&x->body, data, *data_size);
+	*data_size = 0;
+	/* What is too long is read up to some point, so that the caller gets the answer. */
+	return MHD_YES;
+}
+
+/* ---- the end ---- */
+
+static uint64_t bytes_sent(const struct exchange *x, bool complete)
+{
+	bool get = x->method && !is_method(x, "HEAD");
+	if (!get)
+		return 0;
+	if (x->stream || (x->blob && !x->by_file))
+		return x->sent;
+	if (!complete)
+		return 0;
+	return x->answer.is_file ? x->part.length : x->answer.body.len;
+}
+
+static void note(struct exchange *x, bool complete)
+{
+	struct edge_counts *counts = &x->edge->counts;
+	uint64_t now_us = clock_now_us(x->edge->clock);
+	uint64_t bytes = bytes_sent(x, complete);
+	atomic_fetch_sub(&counts->requesting, 1);
+	atomic_fetch_add(&counts->bytes, bytes);
+	atomic_fetch_add(&counts->status[x->first_us ? MIN(x->status / 100, 5) : 0], 1);
+	if (x->cut)
+		atomic_fetch_add(&counts->cut, 1);
+	if (x->blob && x->first_us)
+		edge_count_first_byte(x->edge, x->first_us - x->start_us);
+	const struct serve_log_entry n = {
+		.time_ms = clock_wall_s(x->edge->clock) * 1000,
+		.address = x->address,
+		.method = x->method,
+		.target = x->target,
+		.status = x->first_us ? x->status : 499,
+		.bytes = bytes,
+		.partial = x->status == 206,
+		.first = x->part.first,
+		.length = x->part.length,
+		.total = x->total,
+		.agent = exchange_header(x, "User-Agent"),
+		.who = x->who.name,
+		.face = x->answer.face,
+		.hit = x->hit,
+		.duration_us = now_us - x->start_us,
+		.first_byte_us = x->first_us ? x->first_us - x->start_us : 0,
+	};
+	serve_log_add(x->edge->log, &n);
+}
+
+static void release(struct exchange *x)
+{
+	if (x->blob)
+		cache_close(x->blob);
+	if (x->stream)
+		x->stream->free(x->stream);
+	face_answer_release(&x->answer);
+	auth_who_release(&x->who);
+	edge_views_release(x->views);
+	buf_release(&x->body);
+	free(x->client);
+	free(x->base);
+	free(x->path);
+	free(x->target);
+	free(x);
+}
+
+void exchange_end(void *lot, struct MHD_Connection *connection, void **ctx,
+		  enum MHD_RequestTerminationCode how)
+{
+	struct exchange *x = *ctx;
+	(void)lot;
+	(void)connection;
+	if (!x)
+		return;
+	*ctx = NULL;
+	x->caller->idle_since_us = clock_now_us(x->edge->clock);
+	if (x->called)
+		note(x, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	release(x);
+}

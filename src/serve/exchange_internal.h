@@ -1,0 +1,93 @@
+/* Shared by the files of the exchange; not for others. */
+#ifndef FERRY_SERVE_EXCHANGE_INTERNAL_H
+#define FERRY_SERVE_EXCHANGE_INTERNAL_H
+
+#include "serve/exchange.h"
+#include "serve/range.h"
+#include "serve/route.h"
+
+#define EXCHANGE_MAX_BODY (64 * KIB) /* of a request */
+
+enum exchange_step {
+	STEP_READ,   /* the request: its path, its method */
+	STEP_WHO,    /* its credentials */
+	STEP_LIMIT,  /* may they ask now? */
+	STEP_ANSWER, /* what is asked for */
+	STEP_FILE,   /* which part of which file */
+	STEP_FIRST,  /* is its first byte there? */
+	STEP_SEND,
+	STEPS,
+};
+
+enum exchange_wait { WAIT_BLOB, WAIT_STREAM, WAIT_JOB };
+
+struct exchange {
+	struct exchange_lot *lot; /* borrowed, like these two */
+	struct edge *edge;
+	struct exchange_caller *caller;
+	struct MHD_Connection *connection;
+	enum exchange_step step;
+	bool called; /* the server has handed over the headers */
+
+	char *target;       /* as it was sent */
+	const char *method; /* the connection's */
+	char *path;         /* decoded */
+	const char *query;  /* in target; or NULL */
+	char *base;
+	char address[EXCHANGE_ADDRESS]; /* of the client, also behind a front */
+	char *client;                   /* whom limits count */
+	struct buf body;
+	struct auth_who who;
+	bool limited; /* `limit` says something */
+	enum limit_result admitted;
+	struct limit_state limit;
+	struct edge_views *views;
+	const struct route_service *service; /* NULL: the faces answer */
+
+	struct face_answer answer;
+	struct route_stream *stream;
+	struct cache_blob *blob;
+	bool fetches; /* of the blob what is missing, too */
+	const char *hit;
+	struct serve_part part; /* of a file */
+	uint64_t total;
+	unsigned status;
+	bool by_file;  /* the server sends from the file itself */
+	bool cut;      /* it ends short */
+	uint64_t sent; /* by the reader */
+	uint64_t start_us, first_us;
+
+	/* While it waits. */
+	struct exchange *next, **at; /* the lot's list */
+	bool parked, registered;
+	enum exchange_wait waits;
+	struct cache_wait wait;
+	struct worker_job job;
+	void (*work)(struct exchange *x);
+};
+
+/* ---- exchange_park.c: all of these suspend the connection, or return false: nobody may begin to
+ * wait any more ---- */
+
+/* Until the blob's byte at `offset`, of a part up to `end`, is there or never comes. */
+WARN_UNUSED bool exchange_wait_blob(struct exchange *x, uint64_t offset, uint64_t end);
+WARN_UNUSED bool exchange_wait_stream(struct exchange *x);
+/* Until a worker has called work(x); after so many milliseconds, if they are not 0. */
+WARN_UNUSED bool exchange_wait_work(struct exchange *x, void (*work)(struct exchange *x),
+				    uint64_t after_ms);
+
+/* ---- exchange_caller.c ---- */
+
+/* The header's value, or NULL. */
+const char *exchange_header(const struct exchange *x, const char *name);
+/* Sets address, and base. */
+void exchange_know_caller(struct exchange *x);
+/* Sets client, once it is known who they are. */
+void exchange_know_client(struct exchange *x);
+
+/* ---- exchange_send.c ---- */
+
+/* Hands the answer to the server. */
+enum MHD_Result exchange_send(struct exchange *x);
+
+#endif
