@@ -4,7 +4,11 @@
  * GCRA (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm), in this process or shared over
  * Redis. Shared limits are taken from Redis in small portions, ahead of their use, so that hardly a
  * request waits for it; when Redis fails, a circuit breaker opens, and each process applies the
- * limits on its own until it answers again.
+ * limits on its own until it answers again. The number of connections is counted in each process.
+ *
+ *   gcra    the algorithm
+ *   redis   one Redis, asked for many clients at once
+ *   shared  the thread that asks it, and the circuit breaker
  */
 #ifndef FERRY_LIMIT_LIMIT_H
 #define FERRY_LIMIT_LIMIT_H
@@ -24,9 +28,10 @@ struct limit_options {
 struct limit;
 WARN_UNUSED int limit_new(const struct limit_options *o, struct limit **out, struct err *e);
 void limit_free(struct limit *l);
+DEFINE_CLEANUP(struct limit, limit_free);
 
 struct limit_state {    /* draft-ietf-httpapi-ratelimit-headers */
-	uint64_t limit; /* requests of a window; 0: no limit */
+	uint64_t limit; /* requests of a window: the burst; 0: no limit */
 	uint64_t window_s;
 	uint64_t remaining;
 	uint64_t reset_s;       /* until it is full again */
@@ -39,15 +44,22 @@ WARN_UNUSED enum limit_result limit_request(struct limit *l, const char *client,
 					    struct limit_state *out);
 WARN_UNUSED enum limit_result limit_ask(struct limit *l, const char *client,
 					struct limit_state *out);
-/* Bytes that may be sent now: at most `wanted`; 0: none before *wait_ms have passed. */
+/* Bytes that may be sent now, which then count: at most `wanted`; 0: none before *wait_ms have
+ * passed. */
 uint64_t limit_bytes(struct limit *l, const char *client, uint64_t wanted, uint64_t *wait_ms);
 bool limit_connect(struct limit *l, const char *client); /* false: too many */
 void limit_disconnect(struct limit *l, const char *client);
 
 struct limit_stats {
-	bool shared; /* Redis is configured */
-	bool open;   /* the circuit breaker: Redis is not asked */
-	uint64_t admitted, refused, asked, failed, clients;
+	bool shared;                /* Redis is configured */
+	bool open;                  /* the circuit breaker: Redis is not asked */
+	uint64_t admitted, refused; /* requests */
+	uint64_t asked, failed;     /* questions to Redis; failed: that had no answer, and attempts
+				       to connect */
+	uint64_t alone;             /* requests that were decided without Redis, though it is
+				       configured */
+	uint64_t clients;
+	char fault[256]; /* why it is open, on one line; "" */
 };
 void limit_stats(struct limit *l, struct limit_stats *out);
 

@@ -1,0 +1,393 @@
+#include "limit/limit.h"
+
+#include "limit/shared.h"
+#include "util/mem.h"
+#include "util/os.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SHARDS 16
+/* With all of them busy, the memory is about 8 MiB; further ones share one account in each shard.
+ */
+#define SHARD_CLIENTS 2048
+#define SWEEP_PAUSE_US 1e6
+#define ASK_MS 50
+#define ACTIVE_US 1e6 /* a client that was asked for within it is asked for ahead */
+#define PORTION_S 0.02
+#define CHUNK (16 * KIB) /* less is hardly worth a packet */
+#define MIN_BYTES_BURST (64 * KIB)
+#define BYTES_PORTION_S 0.05
+#define BYTES_PAUSE_MS 5
+#define FNV_OFFSET 14695981039346656037U
+#define FNV_PRIME 1099511628211U
+
+struct limit {
+	struct gcra gcra[LIMIT_KINDS]; /* rate 0: no limit */
+	uint64_t portion[LIMIT_KINDS]; /* units of one question to Redis */
+	unsigned connections;
+	const struct clock *clock;
+	uint64_t seed;
+	struct limit_shared *shared; /* or NULL */
+	atomic_ullong admitted, refused, alone;
+	struct limit_shard shards[SHARDS];
+};
+
+static double now_us(const struct limit *l)
+{
+	return (double)clock_now_us(l->clock);
+}
+
+/* -- clients --------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const struct limit *l, const char *s)
+{
+	uint64_t h = FNV_OFFSET ^ l->seed;
+	while (*s)
+		h = (h ^ (uint8_t)*s++) * FNV_PRIME;
+	return h ^ h >> 32;
+}
+
+static bool is_idle(const struct limit_client *c, double now)
+{
+	for (unsigned i = 0; i < LIMIT_KINDS; i++)
+		if (c->counts[i].tat_us > now || c->counts[i].refused_us > now ||
+		    (c->counts[i].portion && c->counts[i].portion_us > now))
+			return false;
+	return !c->connections && !c->held;
+}
+
+static void sweep(struct limit_shard *shard, double now)
+{
+	if (now < shard->swept_us + SWEEP_PAUSE_US)
+		return;
+	shard->swept_us = now;
+	for (size_t i = 0; i < LIMIT_BUCKETS; i++)
+		for (struct limit_client **at = &shard->buckets[i]; *at;) {
+			struct limit_client *c = *at;
+			if (!is_idle(c, now)) {
+				at = &c->next;
+				continue;
+			}
+			*at = c->next;
+			free(c->name);
+			free(c);
+			shard->count--;
+		}
+}
+
+/* Locks its shard, which unlock() gives back. Without `make`, one that is not there is one of the
+ * rest. */
+static struct limit_client *lock(struct limit *l, const char *name, bool make)
+{
+	uint64_t hash = hash_of(l, name);
+	struct limit_shard *shard = &l->shards[hash % SHARDS];
+	struct limit_client **bucket = &shard->buckets[hash / SHARDS % LIMIT_BUCKETS];
+	pthread_mutex_lock(&shard->lock);
+	for (struct limit_client *c = *bucket; c; c = c->next)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	if (make && shard->count >= SHARD_CLIENTS)
+		sweep(shard, now_us(l));
+	if (!make || shard->count >= SHARD_CLIENTS)
+		return &shard->rest;
+	struct limit_client *c = NEW(struct limit_client);
+	c->name = mem_strdup(name);
+	c->shard = shard;
+	c->next = *bucket;
+	*bucket = c;
+	shard->count++;
+	return c;
+}
+
+static void unlock(struct limit_client *c)
+{
+	pthread_mutex_unlock(&c->shard->lock);
+}
+
+/* -- requests -------------------------------------------------------------------------------- */
+
+static uint64_t seconds(double us)
+{
+	return us > 0 ? (uint64_t)ceil(us / 1e6) : 0;
+}
+
+/* What the headers say; `wait`: microseconds until the next one, if it is refused. */
+static enum limit_result answer(struct limit *l, bool yes, uint64_t remaining, double full,
+				double wait, struct limit_state *out)
+{
+	const struct gcra *g = &l->gcra[LIMIT_REQUESTS];
+	*out = (struct limit_state){
+		.limit = (uint64_t)g->burst,
+		.window_s = MAX((uint64_t)1, (uint64_t)ceil(g->burst / g->rate_s)),
+		.remaining = remaining,
+		.reset_s = seconds(full),
+		.retry_after_s = yes ? 0 : MAX((uint64_t)1, seconds(wait)),
+	};
+	if (yes)
+		l->admitted++;
+	else
+		l->refused++;
+	return yes ? LIMIT_YES : LIMIT_NO;
+}
+
+static enum limit_result decide_alone(struct limit *l, struct limit_client *c,
+				      struct limit_state *out)
+{
+	const struct gcra *g = &l->gcra[LIMIT_REQUESTS];
+	struct limit_count *n = &c->counts[LIMIT_REQUESTS];
+	double now = now_us(l);
+	bool yes = gcra_free(g, n->tat_us, now) > 0;
+	if (yes)
+		gcra_take(g, &n->tat_us, now, 1);
+	if (l->shared)
+		l->alone++;
+	return answer(l, yes, gcra_free(g, n->tat_us, now), n->tat_us - now,
+		      gcra_wait_us(g, n->tat_us, now, 1), out);
+}
+
+/* Half of a portion is left of a client that is busy: the next one is asked for. */
+static void ask_ahead(struct limit *l, struct limit_client *c, enum limit_kind kind, double now)
+{
+	const struct limit_count *n = &c->counts[kind];
+	if (l->portion[kind] > 1 && n->portion <= l->portion[kind] / 2 &&
+	    now < n->asked_us + ACTIVE_US && now >= n->refused_us)
+		limit_shared_ask(l->shared, c, kind, l->portion[kind]);
+}
+
+/* What this process admits counts here, too, so that it knows where it is when Redis fails. */
+static void use_portion(struct limit *l, struct limit_client *c, enum limit_kind kind,
+			uint64_t units, double now)
+{
+	struct limit_count *n = &c->counts[kind];
+	n->portion -= units;
+	gcra_take(&l->gcra[kind], &n->tat_us, now, units);
+	ask_ahead(l, c, kind, now);
+}
+
+static enum limit_result decide_shared(struct limit *l, struct limit_client *c,
+				       struct limit_state *out)
+{
+	struct limit_count *n = &c->counts[LIMIT_REQUESTS];
+	double now = now_us(l);
+	if (now >= n->portion_us)
+		n->portion = 0;
+	if (n->portion) {
+		use_portion(l, c, LIMIT_REQUESTS, 1, now);
+		return answer(l, true, n->left + n->portion, (double)n->full, 0, out);
+	}
+	if (now < n->refused_us)
+		return answer(l, false, 0, (double)n->full, n->refused_us - now, out);
+	return LIMIT_ASK;
+}
+
+static bool asks_redis(const struct limit *l)
+{
+	return l->shared && !limit_shared_is_open(l->shared);
+}
+
+static enum limit_result no_limit(struct limit *l, struct limit_state *out)
+{
+	*out = (struct limit_state){ 0 };
+	l->admitted++;
+	return LIMIT_YES;
+}
+
+enum limit_result limit_request(struct limit *l, const char *client, struct limit_state *out)
+{
+	if (l->gcra[LIMIT_REQUESTS].rate_s <= 0)
+		return no_limit(l, out);
+	struct limit_client *c = lock(l, client, true);
+	enum limit_result r = asks_redis(l) ? decide_shared(l, c, out) : decide_alone(l, c, out);
+	unlock(c);
+	return r;
+}
+
+/* With the lock of the client, which is held. */
+static enum limit_result await_answer(struct limit *l, struct limit_client *c,
+				      struct limit_state *out)
+{
+	uint64_t end_us = clock_now_us(NULL) + ASK_MS * (uint64_t)1000;
+	while (asks_redis(l)) {
+		enum limit_result r = decide_shared(l, c, out);
+		uint64_t now = clock_now_us(NULL);
+		if (r != LIMIT_ASK)
+			return r;
+		if (now >= end_us) {
+			limit_shared_trip(l->shared);
+			break;
+		}
+		limit_shared_ask(l->shared, c, LIMIT_REQUESTS, l->portion[LIMIT_REQUESTS]);
+		os_cond_wait(&c->shard->answered, &c->shard->lock,
+			     (unsigned)((end_us - now) / 1000 + 1));
+	}
+	return decide_alone(l, c, out);
+}
+
+enum limit_result limit_ask(struct limit *l, const char *client, struct limit_state *out)
+{
+	if (l->gcra[LIMIT_REQUESTS].rate_s <= 0)
+		return no_limit(l, out);
+	struct limit_client *c = lock(l, client, true);
+	c->held++;
+	enum limit_result r = await_answer(l, c, out);
+	c->held--;
+	unlock(c);
+	return r;
+}
+
+/* -- bytes ----------------------------------------------------------------------------------- */
+
+static uint64_t bytes_alone(struct limit *l, struct limit_client *c, uint64_t wanted,
+			    uint64_t *wait_ms)
+{
+	const struct gcra *g = &l->gcra[LIMIT_BYTES];
+	struct limit_count *n = &c->counts[LIMIT_BYTES];
+	double now = now_us(l);
+	uint64_t chunk = MIN(wanted, CHUNK), room = gcra_free(g, n->tat_us, now);
+	if (room < chunk) {
+		*wait_ms = (uint64_t)(gcra_wait_us(g, n->tat_us, now, chunk) / 1000) + 1;
+		return 0;
+	}
+	uint64_t given = MIN(wanted, room);
+	gcra_take(g, &n->tat_us, now, given);
+	return given;
+}
+
+static uint64_t bytes_shared(struct limit *l, struct limit_client *c, uint64_t wanted,
+			     uint64_t *wait_ms)
+{
+	struct limit_count *n = &c->counts[LIMIT_BYTES];
+	double now = now_us(l);
+	if (now >= n->portion_us)
+		n->portion = 0;
+	if (n->portion >= MIN(wanted, CHUNK)) {
+		uint64_t given = MIN(wanted, n->portion);
+		use_portion(l, c, LIMIT_BYTES, given, now);
+		return given;
+	}
+	*wait_ms = BYTES_PAUSE_MS;
+	if (now < n->refused_us)
+		*wait_ms = MAX(*wait_ms, (uint64_t)((n->refused_us - now) / 1000) + 1);
+	else
+		limit_shared_ask(l->shared, c, LIMIT_BYTES, l->portion[LIMIT_BYTES]);
+	return 0;
+}
+
+uint64_t limit_bytes(struct limit *l, const char *client, uint64_t wanted, uint64_t *wait_ms)
+{
+	*wait_ms = 0;
+	if (l->gcra[LIMIT_BYTES].rate_s <= 0 || !wanted)
+		return wanted;
+	struct limit_client *c = lock(l, client, true);
+	uint64_t given = asks_redis(l) ? bytes_shared(l, c, wanted, wait_ms)
+				       : bytes_alone(l, c, wanted, wait_ms);
+	unlock(c);
+	return given;
+}
+
+/* -- connections ----------------------------------------------------------------------------- */
+
+bool limit_connect(struct limit *l, const char *client)
+{
+	if (!l->connections)
+		return true;
+	struct limit_client *c = lock(l, client, true);
+	bool may = c->connections < l->connections;
+	if (may)
+		c->connections++;
+	unlock(c);
+	return may;
+}
+
+void limit_disconnect(struct limit *l, const char *client)
+{
+	if (!l->connections)
+		return;
+	struct limit_client *c = lock(l, client, false);
+	if (c->connections)
+		c->connections--;
+	unlock(c);
+}
+
+/* -- the whole ------------------------------------------------------------------------------- */
+
+static void set_gcra(struct limit *l, const struct limit_options *o)
+{
+	struct gcra *requests = &l->gcra[LIMIT_REQUESTS], *bytes = &l->gcra[LIMIT_BYTES];
+	requests->rate_s = o->requests_s;
+	requests->burst = (double)MAX(o->burst, (uint64_t)1);
+	bytes->rate_s = (double)o->bytes_s;
+	bytes->burst = (double)MAX(o->bytes_s, MIN_BYTES_BURST);
+	double portion = MIN(o->requests_s * PORTION_S, requests->burst / 10);
+	l->portion[LIMIT_REQUESTS] = portion > 1 ? (uint64_t)portion : 1;
+	l->portion[LIMIT_BYTES] = MAX((uint64_t)((double)o->bytes_s * BYTES_PORTION_S), CHUNK);
+}
+
+static void shard_init(struct limit_shard *shard)
+{
+	pthread_mutex_init(&shard->lock, NULL);
+	os_cond_init(&shard->answered);
+	shard->rest.shard = shard;
+	shard->rest.name = mem_strdup("(others)");
+}
+
+int limit_new(const struct limit_options *o, struct limit **out, struct err *e)
+{
+	struct limit *l = NEW(struct limit);
+	l->connections = o->connections;
+	l->clock = o->clock;
+	set_gcra(l, o);
+	for (size_t i = 0; i < SHARDS; i++)
+		shard_init(&l->shards[i]);
+	int rc = os_random(&l->seed, sizeof l->seed)
+			 ? 0
+			 : err_set(e, ERR_SYSTEM, "the system has no random numbers");
+	if (rc == 0 && o->redis)
+		rc = limit_shared_new(o, l->gcra, &l->shared, e);
+	if (rc < 0)
+		limit_free(l);
+	else
+		*out = l;
+	return rc;
+}
+
+static void shard_release(struct limit_shard *shard)
+{
+	for (size_t i = 0; i < LIMIT_BUCKETS; i++)
+		while (shard->buckets[i]) {
+			struct limit_client *c = shard->buckets[i];
+			shard->buckets[i] = c->next;
+			free(c->name);
+			free(c);
+		}
+	free(shard->rest.name);
+	pthread_cond_destroy(&shard->answered);
+	pthread_mutex_destroy(&shard->lock);
+}
+
+void limit_free(struct limit *l)
+{
+	if (!l)
+		return;
+	limit_shared_free(l->shared);
+	for (size_t i = 0; i < SHARDS; i++)
+		shard_release(&l->shards[i]);
+	free(l);
+}
+
+void limit_stats(struct limit *l, struct limit_stats *out)
+{
+	*out = (struct limit_stats){
+		.admitted = l->admitted,
+		.refused = l->refused,
+		.alone = l->alone,
+	};
+	for (size_t i = 0; i < SHARDS; i++) {
+		pthread_mutex_lock(&l->shards[i].lock);
+		out->clients += l->shards[i].count;
+		pthread_mutex_unlock(&l->shards[i].lock);
+	}
+	if (l->shared)
+		limit_shared_stats(l->shared, out);
+}

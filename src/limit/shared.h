@@ -1,0 +1,27 @@
+/*
+ * The thread that asks Redis, and the circuit breaker.
+ *
+ * It is open while there is no connection: nobody asks. A question that has no answer in time opens
+ * it; the thread then tries to connect, with pauses that grow from 0.25 to 10 seconds.
+ */
+#ifndef FERRY_LIMIT_SHARED_H
+#define FERRY_LIMIT_SHARED_H
+
+#include "limit/internal.h"
+
+struct limit_shared;
+/* Waits up to half a second for the first connection. ERR_USAGE for a place that is none. */
+WARN_UNUSED int limit_shared_new(const struct limit_options *o, const struct gcra *gcra,
+				 struct limit_shared **out, struct err *e);
+void limit_shared_free(struct limit_shared *s);
+
+bool limit_shared_is_open(const struct limit_shared *s);
+/* Somebody waited for too long. */
+void limit_shared_trip(struct limit_shared *s);
+/* With the lock of its shard: asks for `units`, unless a question is on its way. The answer is in
+ * the client's counts, and the shard's condition is signalled. */
+void limit_shared_ask(struct limit_shared *s, struct limit_client *c, enum limit_kind kind,
+		      uint64_t units);
+void limit_shared_stats(struct limit_shared *s, struct limit_stats *out);
+
+#endif
