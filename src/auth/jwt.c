@@ -4,7 +4,6 @@
 #include "util/base64.h"
 #include "util/mem.h"
 
-#include <math.h>
 #include <string.h>
 
 #define SIGNATURE_MAX KIB /* RSA of 8192 bits */
@@ -112,7 +111,7 @@ static int get_date(const json_t *claims, const char *name, int64_t *out, struct
 	double s = json_number_value(value);
 	if (!json_is_number(value) || !(s >= 0 && s <= TIME_MAX))
 		return err_set(e, ERR_AUTH, "the token is malformed: %s", name);
-	*out = (int64_t)floor(s);
+	*out = (int64_t)s;
 	return 1;
 }
 

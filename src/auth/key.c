@@ -153,10 +153,8 @@ int auth_keys_parse(const void *data, size_t len, const char *what, struct auth_
 int auth_keys_load(const char *path, struct auth_keys *out, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(FILE_MAX);
-	if (!file_exists(path)) {
-		*out = (struct auth_keys){ 0 };
+	if (!file_exists(path))
 		return 0;
-	}
 	int rc = file_read_all(path, &text, e);
 	return rc < 0 ? rc : auth_keys_parse(buf_str(&text), text.len, path, out, e);
 }

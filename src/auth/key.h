@@ -39,7 +39,7 @@ void auth_keys_release(struct auth_keys *k);
 /* ERR_INTEGRITY. */
 WARN_UNUSED int auth_keys_parse(const void *data, size_t len, const char *what,
 				struct auth_keys *out, struct err *e);
-/* None if there is no such file. */
+/* None if there is no such file. *out is empty before. */
 WARN_UNUSED int auth_keys_load(const char *path, struct auth_keys *out, struct err *e);
 /* Atomic; only the owner can read it. */
 WARN_UNUSED int auth_keys_write(const char *path, const struct auth_keys *k, struct err *e);

@@ -4,7 +4,6 @@
 #include "util/mem.h"
 #include "util/os.h"
 
-#include <math.h>
 #include <string.h>
 
 #define SHARDS 16
@@ -109,7 +108,7 @@ static void unlock(struct limit_client *c)
 
 static uint64_t seconds(double us)
 {
-	return us > 0 ? (uint64_t)ceil(us / 1e6) : 0;
+	return us > 0 ? (uint64_t)(us / 1e6 + 0.999999) : 0;
 }
 
 /* What the headers say; `wait`: microseconds until the next one, if it is refused. */
@@ -119,7 +118,7 @@ static enum limit_result answer(struct limit *l, bool yes, uint64_t remaining, d
 	const struct gcra *g = &l->gcra[LIMIT_REQUESTS];
 	*out = (struct limit_state){
 		.limit = (uint64_t)g->burst,
-		.window_s = MAX((uint64_t)1, (uint64_t)ceil(g->burst / g->rate_s)),
+		.window_s = MAX((uint64_t)1, seconds(g->burst / g->rate_s * 1e6)),
 		.remaining = remaining,
 		.reset_s = seconds(full),
 		.retry_after_s = yes ? 0 : MAX((uint64_t)1, seconds(wait)),
