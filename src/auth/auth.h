@@ -72,6 +72,8 @@ void auth_refresh(struct auth *a);
  * names all of its models, needs the whole repository). */
 bool auth_may(const struct auth_who *w, enum auth_action action, const char *repository,
 	      const char *model);
+/* May they do it with anything at all? */
+bool auth_may_some(const struct auth_who *w, enum auth_action action);
 
 struct auth_stats {
 	uint64_t keys;         /* of the file */

@@ -44,9 +44,10 @@ static enum went wait_for(struct exchange *x, void (*work)(struct exchange *x))
 }
 
 /* The token endpoint is that of registries; other clients look at the scheme alone. */
-static enum went answer_unknown(struct exchange *x, const struct err *why)
+static enum went answer_unknown(struct exchange *x)
 {
-	answer(x, 401, why->text[0] ? why->text : "credentials are needed");
+	atomic_fetch_add(&x->edge->counts.refused, 1);
+	answer(x, 401, x->refusal);
 	add_header(x, "WWW-Authenticate", mem_strdup("Bearer realm=\"ferry\""));
 	return WENT_ON;
 }
@@ -120,10 +121,20 @@ static void refresh_keys(struct exchange *x)
 	auth_refresh(x->edge->auth);
 }
 
+static enum went answer_limited(struct exchange *x, const char *text)
+{
+	atomic_fetch_add(&x->edge->counts.limited, 1);
+	return answer(x, 429, text);
+}
+
 static enum went know(struct exchange *x)
 {
 	exchange_know_client(x);
 	x->step = STEP_LIMIT;
+	if (exchange_count_request(x))
+		return WENT_ON;
+	answer_limited(x, "too many connections");
+	add_header(x, "Retry-After", mem_strdup("1"));
 	return WENT_ON;
 }
 
@@ -141,11 +152,8 @@ static enum went step_who(struct exchange *x)
 		return wait_for(x, refresh_keys);
 	if (r == AUTH_LATER)
 		return answer_later(x, &why);
-	if (r == AUTH_REFUSED && !(x->service && x->service->for_all)) {
-		atomic_fetch_add(&x->edge->counts.refused, 1);
-		exchange_know_client(x);
-		return answer_unknown(x, &why);
-	}
+	if (r == AUTH_REFUSED && !(x->service && x->service->for_all))
+		x->refusal = mem_strdup(why.text);
 	return know(x);
 }
 
@@ -168,10 +176,10 @@ static enum went step_limit(struct exchange *x)
 	if (x->admitted == LIMIT_ASK)
 		return wait_for(x, ask_limit);
 	x->step = STEP_ANSWER;
-	if (x->admitted == LIMIT_YES)
-		return WENT_ON;
-	atomic_fetch_add(&x->edge->counts.limited, 1);
-	return answer(x, 429, "too many requests");
+	if (x->admitted != LIMIT_YES)
+		return answer_limited(x, "too many requests");
+	/* Only now: attempts with wrong credentials are counted, too. */
+	return x->refusal ? answer_unknown(x) : WENT_ON;
 }
 
 /* ---- what ---- */
@@ -204,16 +212,29 @@ static void ask_faces(struct exchange *x)
 	face_answer(&x->views->views, &r, &x->answer);
 }
 
+/* What a call is about, it says itself, and looks at the repository, too. */
+static bool may_call(const struct exchange *x, const struct route_service *s)
+{
+	return s->action == AUTH_PULL || auth_may_some(&x->who, s->action);
+}
+
+static enum went answer_forbidden(struct exchange *x)
+{
+	if (!x->who.known) {
+		x->refusal = mem_strdup("a key is needed");
+		return answer_unknown(x);
+	}
+	atomic_fetch_add(&x->edge->counts.refused, 1);
+	return answer(x, 403, "the key does not allow this");
+}
+
 static enum went step_answer(struct exchange *x)
 {
 	const struct route_service *s = x->service;
 	if (!x->views)
 		x->views = edge_views_take(x->edge);
-	if (s && !s->for_all && s->action != AUTH_PULL &&
-	    !auth_may(&x->who, s->action, NULL, NULL)) {
-		atomic_fetch_add(&x->edge->counts.refused, 1);
-		return answer(x, x->who.known ? 403 : 401, "not allowed");
-	}
+	if (s && !s->for_all && !may_call(x, s))
+		return answer_forbidden(x);
 	if (s && s->waits && !x->answer.status)
 		return wait_for(x, ask_service);
 	if (s && !x->answer.status)
@@ -415,7 +436,10 @@ static void release(struct exchange *x)
 	auth_who_release(&x->who);
 	edge_views_release(x->views);
 	buf_release(&x->body);
+	if (x->counted)
+		limit_disconnect(x->edge->limit, x->client);
 	free(x->client);
+	free(x->refusal);
 	free(x->base);
 	free(x->path);
 	free(x->target);

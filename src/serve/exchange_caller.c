@@ -1,12 +1,10 @@
 #include "serve/exchange_internal.h"
 
+#include "serve/client.h"
 #include "util/mem.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-
-#define MAX_HOPS 32 /* of X-Forwarded-For that are looked at */
 
 const char *exchange_header(const struct exchange *x, const char *name)
 {
@@ -22,23 +20,27 @@ static bool is_front(const struct edge *e, const uint8_t bytes[16])
 	return false;
 }
 
-/* From the right: each front added the address that it got the request from. The first that is not
- * a front's is the client's; what is further left anybody may have written. */
+static enum MHD_Result add_forwarded(void *ctx, enum MHD_ValueKind kind, const char *name,
+				     const char *value)
+{
+	struct buf *list = ctx;
+	(void)kind;
+	if (value && str_eq_nocase(name, "X-Forwarded-For")) {
+		buf_addc(list, ',');
+		buf_adds(list, value);
+	}
+	return MHD_YES;
+}
+
+/* One of several headers is not enough: a front may add its own behind that of the client. */
 static void look_behind_fronts(struct exchange *x)
 {
-	const char *header = exchange_header(x, "X-Forwarded-For");
-	CLEANUP(str_list_release) struct str_list hops = { 0 };
-	if (!header || strlen(header) > 4096)
+	CLEANUP(buf_release) struct buf list = BUF_INIT(CLIENT_FORWARDED);
+	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, add_forwarded, &list);
+	if (list.overflow)
 		return;
-	str_list_split(&hops, header, ", \t");
-	for (size_t i = hops.count; i > 0 && hops.count - i < MAX_HOPS; i--) {
-		uint8_t bytes[16];
-		if (!settings_serve_address(hops.at[i - 1], bytes))
-			return;
-		snprintf(x->address, sizeof x->address, "%s", hops.at[i - 1]);
-		if (!is_front(x->edge, bytes))
-			return;
-	}
+	client_forwarded(x->edge->set->fronts, x->edge->set->front_count, buf_str(&list), x->bytes);
+	client_text(x->bytes, x->address);
 }
 
 static bool is_host(const char *host)
@@ -54,6 +56,7 @@ void exchange_know_caller(struct exchange *x)
 	struct exchange_caller *c = x->caller;
 	bool front = is_front(x->edge, c->bytes);
 	memcpy(x->address, c->address, sizeof x->address);
+	memcpy(x->bytes, c->bytes, sizeof x->bytes);
 	if (front)
 		look_behind_fronts(x);
 	if (x->edge->set->url) {
@@ -67,30 +70,31 @@ void exchange_know_caller(struct exchange *x)
 			     host && is_host(host) ? host : "localhost");
 }
 
-/* A subscriber of IPv6 has at least all addresses of a /64. */
-static char *network_of(const char *address)
-{
-	uint8_t bytes[16];
-	char text[INET6_ADDRSTRLEN];
-	if (!strchr(address, ':') || !settings_serve_address(address, bytes))
-		return mem_strdup(address);
-	memset(bytes + 8, 0, 8);
-	return mem_printf("%s/64", inet_ntop(AF_INET6, bytes, text, sizeof text));
-}
-
 void exchange_know_client(struct exchange *x)
 {
+	char network[CLIENT_NETWORK];
+	client_network(x->bytes, network);
 	free(x->client);
 	/* No address has a blank: a key cannot be named like one. */
 	x->client = x->who.known && x->who.name && *x->who.name ? mem_printf("key %s", x->who.name)
-								: network_of(x->address);
+								: mem_strdup(network);
+}
+
+/* Connections from fronts, and those with a key, count by the requests that are being answered. */
+bool exchange_count_request(struct exchange *x)
+{
+	if (!x->edge->set->connections || x->who.trusted || (x->caller->counted && !x->who.known))
+		return true;
+	x->counted = limit_connect(x->edge->limit, x->client);
+	return x->counted;
 }
 
 /* Those of a front are its clients', which nobody can tell apart before their requests. */
 void exchange_count_caller(struct exchange_caller *c)
 {
 	struct edge *e = c->lot->edge;
-	CLEANUP(mem_free_ptr) char *client = network_of(c->address);
+	char client[CLIENT_NETWORK];
+	client_network(c->bytes, client);
 	if (!e->set->connections || c->trusted || is_front(e, c->bytes))
 		return;
 	c->counted = limit_connect(e->limit, client);
@@ -99,7 +103,8 @@ void exchange_count_caller(struct exchange_caller *c)
 
 void exchange_discount_caller(struct exchange_caller *c)
 {
-	CLEANUP(mem_free_ptr) char *client = network_of(c->address);
+	char client[CLIENT_NETWORK];
+	client_network(c->bytes, client);
 	if (c->counted)
 		limit_disconnect(c->lot->edge->limit, client);
 }

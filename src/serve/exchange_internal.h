@@ -35,7 +35,10 @@ struct exchange {
 	const char *query;  /* in target; or NULL */
 	char *base;
 	char address[EXCHANGE_ADDRESS]; /* of the client, also behind a front */
+	uint8_t bytes[16];              /* the same */
 	char *client;                   /* whom limits count */
+	bool counted;                   /* by limit_connect() */
+	char *refusal;                  /* why the credentials are refused; NULL: they are not */
 	struct buf body;
 	struct auth_who who;
 	bool limited; /* `limit` says something */
@@ -84,6 +87,8 @@ const char *exchange_header(const struct exchange *x, const char *name);
 void exchange_know_caller(struct exchange *x);
 /* Sets client, once it is known who they are. */
 void exchange_know_client(struct exchange *x);
+/* False: the client has too many already. */
+WARN_UNUSED bool exchange_count_request(struct exchange *x);
 
 /* ---- exchange_send.c ---- */
 
