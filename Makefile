@@ -5,6 +5,7 @@
 #   SANITIZE=thread                one that finds data races; `ci/threads` runs the tests of threads
 #   PORTABLE=1                     without the calls that only Linux has, in a folder of its own
 #   PREFIX=/usr/local DESTDIR=     where `make install` puts things
+#   LIBDIR=PREFIX/lib              where the libraries go
 #   V=1                            shows the commands that make runs
 #
 # A new .c file is found by itself: src/cli/cmd_NAME.c (or a folder of it) becomes the program
@@ -13,8 +14,10 @@
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 CC ?= cc
 OBJCOPY ?= objcopy
+PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 SANITIZE ?=
 PORTABLE ?=
@@ -36,8 +39,8 @@ PYTEST_JOBS ?= $(shell n=$(JOBS); echo $$((n < 7 ? n + 1 : 8)))
 
 PACKAGES := libcurl libcrypto jansson inih libarchive libgit2 libzstd expat \
 	sqlite3 libpq libmaxminddb libmicrohttpd hiredis
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm
 
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-unknown-warning-option \
@@ -92,7 +95,7 @@ MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
 .PHONY: FORCE all programs libferry demo demo-cloud test quick check unit unit-programs arm-kernel \
 	cli-tests old-client bench fuzz lint format install install-libferry install-ops \
-	uninstall clean dist deps docs help
+	uninstall clean dist deb deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
@@ -143,22 +146,23 @@ $(BUILD)/bin/ferry-%: $(BUILD)/obj/main-%.o $(LIBRARY)
 
 # -- libferry ------------------------------------------------------------------------
 
-# Its major number changes when a program that was built with an earlier one would not run.
-SONAME := libferry.so.0
+# Its number changes when a program that was built with an earlier one would not run.
+SONAME := libferry.so.1
+REALNAME := $(SONAME).$(VERSION)
 LIBFERRY_PACKAGES := libcurl libcrypto jansson inih libzstd
-LIBFERRY_LIBS := $(shell pkg-config --libs $(LIBFERRY_PACKAGES) 2>/dev/null)
+LIBFERRY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBFERRY_PACKAGES) 2>/dev/null)
 LIBFERRY_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/ferry/*.c))
 
 libferry: $(BUILD)/lib/libferry.a $(BUILD)/lib/libferry.so
 
-$(BUILD)/lib/libferry.so.$(VERSION): $(LIBFERRY_OBJECTS) $(LIBRARY) src/ferry/libferry.map
+$(BUILD)/lib/$(REALNAME): $(LIBFERRY_OBJECTS) $(LIBRARY) src/ferry/libferry.map
 	@mkdir -p $(@D)
 	@echo '  LD    $@'
 	$(Q)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs \
 		-Wl,--version-script,src/ferry/libferry.map $(filter %.o %.a,$^) $(LIBFERRY_LIBS) \
 		-o $@
 
-$(BUILD)/lib/libferry.so: $(BUILD)/lib/libferry.so.$(VERSION)
+$(BUILD)/lib/libferry.so: $(BUILD)/lib/$(REALNAME)
 	$(Q)ln -sf $(<F) $(@D)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
@@ -382,14 +386,14 @@ install-ops:
 
 install-libferry: libferry
 	install -D -m 644 src/ferry/ferry.h $(DESTDIR)$(PREFIX)/include/ferry.h
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 $(BUILD)/lib/libferry.a $(DESTDIR)$(PREFIX)/lib
-	install -m 644 $(BUILD)/lib/libferry.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib
-	ln -sf libferry.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libferry.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-		-e 's|@PACKAGES@|$(LIBFERRY_PACKAGES)|' src/ferry/libferry.pc.in \
-		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/libferry.pc
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 $(BUILD)/lib/libferry.a $(DESTDIR)$(LIBDIR)
+	install -m 644 $(BUILD)/lib/$(REALNAME) $(DESTDIR)$(LIBDIR)
+	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libferry.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' \
+		-e 's|@VERSION@|$(VERSION)|' -e 's|@PACKAGES@|$(LIBFERRY_PACKAGES)|' \
+		src/ferry/libferry.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libferry.pc
 	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/examples/libferry
 	install -m 644 examples/libferry/fetch.* \
 		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/libferry
@@ -399,18 +403,23 @@ uninstall:
 	for page in $(notdir $(MAN_PAGES)); do \
 		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
 	done
-	rm -f $(DESTDIR)$(PREFIX)/include/ferry.h $(DESTDIR)$(PREFIX)/lib/pkgconfig/libferry.pc \
-		$(addprefix $(DESTDIR)$(PREFIX)/lib/,libferry.a libferry.so $(SONAME) \
-			libferry.so.$(VERSION))
+	rm -f $(DESTDIR)$(PREFIX)/include/ferry.h $(addprefix $(DESTDIR)$(LIBDIR)/, \
+		pkgconfig/libferry.pc libferry.a libferry.so $(SONAME) $(REALNAME))
 	rm -rf $(DESTDIR)$(PREFIX)/share/model-ferry
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ferry \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ferry \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ferry.fish
 
-dist:
-	@mkdir -p build
-	git archive --prefix=model-ferry-$(VERSION)/ -o build/model-ferry-$(VERSION).tar.gz HEAD
-	@echo build/model-ferry-$(VERSION).tar.gz
+# -- releases ------------------------------------------------------------------------
+
+# DIST_KEY=KEY.pem: also signs it.
+dist: $(if $(DIST_KEY),$(BUILD)/tests/sign-file)
+	@SIGN=$(BUILD)/tests/sign-file scripts/dist $(VERSION) build $(DIST_KEY)
+
+# Packages for the Debian or Ubuntu of this machine, of what `make dist` archives.
+deb: dist
+	@scripts/install-deps build deb
+	@scripts/make-deb $(VERSION) build
 
 clean:
 	rm -rf build
@@ -430,4 +439,5 @@ help:
 		'make install    installs into PREFIX (/usr/local), below DESTDIR' \
 		'make uninstall  removes what install has installed' \
 		'make dist       makes a source archive in build/' \
+		'make deb        makes Debian packages in build/deb/' \
 		'make clean      removes build/'

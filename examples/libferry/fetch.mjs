@@ -10,7 +10,7 @@ import koffi from 'koffi';
 import { promisify } from 'node:util';
 
 koffi.config({ async_stack_size: 1 << 20 });     // of the threads that calls with .async run in
-const ferry = koffi.load(process.env.LIBFERRY ?? 'libferry.so.0');
+const ferry = koffi.load(process.env.LIBFERRY ?? 'libferry.so.1');
 
 koffi.struct('ferry_error', {
 	code: 'int', system: 'int', retry_after: 'uint64_t',

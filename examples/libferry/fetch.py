@@ -55,7 +55,7 @@ class Item(Structure):
                 ("files", POINTER(POINTER(File))), ("file_count", c_size_t)]
 
 
-ferry = ctypes.CDLL("libferry.so.0")
+ferry = ctypes.CDLL("libferry.so.1")
 for name in ("ferry_close", "ferry_result_free"):
     getattr(ferry, name).argtypes = [c_void_p]
 ferry.ferry_result_at.argtypes = [c_void_p, c_size_t]

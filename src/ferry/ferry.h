@@ -32,7 +32,7 @@
  * said.
  *
  * What is stable: a program that was built with one version runs with every later one with the same
- * soname (libferry.so.0). Functions are never removed nor changed within it, values of an enum keep
+ * soname (libferry.so.1). Functions are never removed nor changed within it, values of an enum keep
  * their numbers, and structs only grow at their ends: those that the caller fills in begin with
  * their size, which the INIT macro sets (0 is FERRY_USAGE: it was forgotten), and have no padding
  * there; the others are only ever given out as pointers, so that no program depends on their sizes.

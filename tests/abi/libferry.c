@@ -1,5 +1,5 @@
 /*
- * The binary interface of libferry.so.0 on LP64: what a program that was compiled with ferry.h has
+ * The binary interface of libferry.so.1 on LP64: what a program that was compiled with ferry.h has
  * in its code. It is compiled by tests/cli/test_libferry.py. If it does not compile, a change of
  * ferry.h breaks the programs of others: change the header back, or the soname.
  *
