@@ -112,6 +112,22 @@ static int unknown(char **argv, const char *name)
 	return cli_fail(argv, &e);
 }
 
+/* Where a program is missing: Debian has one package for each group (ci/debian). */
+static void hint_package(const char *name, struct err *e)
+{
+	static const struct {
+		const char *group, *package;
+	} packages[] = {
+		{ "Use models", "ferry" },
+		{ "Publish models", "ferry-publisher" },
+		{ "Operate", "ferry-operator" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(packages); i++)
+		if (!strcmp(packages[i].group, entry_find(name)->group))
+			err_hint(e, "is it installed? On Debian it is in the package %s",
+				 packages[i].package);
+}
+
 static int run_program(const char *argv0, const char *name, char **argv)
 {
 	CLEANUP(mem_free_ptr) char *path = program_path(argv0, name);
@@ -120,7 +136,7 @@ static int run_program(const char *argv0, const char *name, char **argv)
 	struct err e = ERR_INIT;
 	err_sys(&e, errno, "cannot run %s", path);
 	err_class_set(&e, ERR_SYSTEM);
-	err_hint(&e, "is Model Ferry installed completely?");
+	hint_package(name, &e);
 	return cli_fail(argv, &e);
 }
 

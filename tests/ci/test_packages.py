@@ -1,0 +1,233 @@
+"""ci/debian, ci/homebrew, ci/aur and scripts/dist: what can be checked without building a package.
+ci/packages builds, installs and runs them."""
+
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/cli"))
+
+from conftest import TOOLS, Ferry  # noqa: E402
+from waiting import PATIENCE  # noqa: E402
+
+DEBIAN = ROOT / "ci" / "debian"
+MAKEFILE = (ROOT / "Makefile").read_text()
+VERSION = re.search(r"^VERSION := (.*)$", MAKEFILE, re.M)[1]
+COMMANDS = {path.stem.removeprefix("cmd_") for path in
+            [*ROOT.glob("src/cli/cmd_*.c"), *ROOT.glob("src/cli/*/cmd_*.c")]}
+PASSPHRASE = "of a test's key"
+
+
+@pytest.fixture
+def work(tmp_path):
+    return tmp_path
+
+
+def run(*command, **options):
+    done = subprocess.run([str(word) for word in command], text=True, capture_output=True,
+                          timeout=PATIENCE, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def contents():
+    """[(package, path as installed)]"""
+    return [(path.stem, line) for path in DEBIAN.glob("*.install")
+            for line in path.read_text().splitlines()]
+
+
+def packaged(folder):
+    """{name: the packages that have usr/FOLDER/NAME}"""
+    found = {}
+    for package, path in contents():
+        if path.startswith(f"usr/{folder}/"):
+            found.setdefault(path.rsplit("/", 1)[1], []).append(package)
+    return found
+
+
+def fields(name):
+    """{package: that field} of debian/control."""
+    paragraphs = (DEBIAN / "control").read_text().split("\n\n")
+    wanted = rf"^{name}: (.*(?:\n .*)*)"
+    return {re.search(r"^(?:Source|Package): (.*)$", p, re.M)[1]: match[1]
+            for p in paragraphs if (match := re.search(wanted, p, re.M))}
+
+
+def listed(text):
+    return {re.sub(r"[\s(:].*", "", word.strip()) for word in text.split(",")} - {""}
+
+
+# -- Debian ----------------------------------------------------------------------------------------
+
+
+def test_each_command_is_in_one_package_and_its_page_is_in_the_same():
+    programs, pages = packaged("bin"), packaged("share/man/man1")
+    assert set(programs) == {"ferry"} | {f"ferry-{name}" for name in COMMANDS}
+    assert all(len(found) == 1 for found in programs.values())
+    assert {f"{name}.1": found for name, found in programs.items()} == pages
+
+
+def test_each_manual_page_is_in_one_package():
+    pages = {}
+    for section in "1357":
+        pages |= packaged(f"share/man/man{section}")
+    assert set(pages) == {path.stem for path in (ROOT / "man").glob("*.scd")}
+    assert all(len(found) == 1 for found in pages.values())
+
+
+def test_ferry_says_in_which_package_a_command_is():
+    text = (ROOT / "src/cli/ferry.c").read_text()
+    groups = dict(re.findall(r'\{ "([^"]+)", "(ferry[\w-]*)" \}', text))
+    entries = re.findall(r'^\t\{ "([\w-]+)",\s+"[^"]*",\s+"([^"]+)" \}', text, re.M)
+    programs = packaged("bin")
+    assert {name for name, _ in entries} == COMMANDS
+    for name, group in entries:
+        assert programs[f"ferry-{name}"] == [groups[group]], name
+
+
+def test_the_packages_have_the_version_of_the_makefile():
+    assert (DEBIAN / "changelog").read_text().startswith(f"model-ferry ({VERSION}) ")
+
+
+def test_a_package_needs_for_its_build_what_install_deps_installs():
+    text = (ROOT / "scripts/install-deps").read_text()
+    group = set(re.search(r"^build='([^']*)'", text, re.M)[1].split())
+    wanted = listed(fields("Build-Depends")["model-ferry"])
+    # These are what every package may count on, and debhelper's own.
+    assert group - {"gcc", "make", "libc6-dev"} == wanted - {"debhelper-compat",
+                                                             "dh-sequence-installsysusers"}
+
+
+def test_the_library_is_named_after_its_soname():
+    number = re.search(r"^SONAME := libferry\.so\.(\d+)$", MAKEFILE, re.M)[1]
+    symbols = (DEBIAN / f"libferry{number}.symbols").read_text()
+    assert symbols.startswith(f"libferry.so.{number} libferry{number} ")
+    nodes = re.findall(r"^(FERRY_[\d.]+) \{", (ROOT / "src/ferry/libferry.map").read_text(), re.M)
+    assert re.findall(r"\(symver\)(\S+) ", symbols) == nodes
+    needed = re.search(r"^LIBFERRY_PACKAGES := (.*)$", MAKEFILE, re.M)[1].split()
+    assert len([p for p in listed(fields("Depends")["libferry-dev"]) if p.endswith("-dev")]) == len(needed)
+
+
+def test_each_package_belongs_to_the_client_of_the_same_build():
+    for package, depends in fields("Depends").items():
+        if package.startswith("ferry-"):
+            assert "ferry (= ${binary:Version})" in depends
+
+
+# -- the archive of the sources --------------------------------------------------------------------
+
+
+def dist(root, folder, *key, **env):
+    return run("scripts/dist", VERSION, folder, *key, cwd=root,
+               env={"PATH": os.environ["PATH"], "SIGN": str(TOOLS / "sign-file"), **env})
+
+
+def members(archive):
+    with tarfile.open(archive) as tar:
+        return {m.name.rstrip("/"): m.isfile() and hashlib.sha256(tar.extractfile(m).read()).digest()
+                for m in tar}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    dist(ROOT, folder, DIST_URL="https://files.example.org/ferry", DIST_HOMEPAGE="https://example.org")
+    return folder / f"model-ferry-{VERSION}.tar.gz"
+
+
+def test_the_archive_has_the_files_of_the_commit_and_its_checksum(archive):
+    files = run("git", "ls-tree", "-r", "--name-only", "-z", "HEAD", cwd=ROOT).split("\0")[:-1]
+    assert {name for name, digest in members(archive).items() if digest} == {
+        f"model-ferry-{VERSION}/{name}" for name in files}
+    run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=archive.parent)
+
+
+def test_the_same_commit_gives_the_same_archive(archive, work):
+    dist(ROOT, work / "again")
+    assert (work / "again" / archive.name).read_bytes() == archive.read_bytes()
+
+
+def test_without_git_an_archive_with_the_same_files_is_made_from_it(archive, work):
+    run("tar", "-xzf", archive, "-C", work)
+    root = work / f"model-ferry-{VERSION}"
+    (root / "build").mkdir()
+    (root / "build/other").write_text("left out")
+    dist(root, "build")
+    again = root / "build" / archive.name
+    assert members(again) == members(archive)
+    first = again.read_bytes()
+    dist(root, "build")
+    assert again.read_bytes() == first
+
+
+def test_the_archive_and_its_checksums_are_signed_so_that_minisign_verifies_them(archive, work):
+    ferry = Ferry(work)
+    keys = work / "keys"
+    (work / "ferry.conf").write_text(f"[repository.x]\npath = tree\nkeys = {keys}\n")
+    done = ferry("catalog", "key", "new", "releases", cwd=work, env={"FERRY_PASSPHRASE": PASSPHRASE})
+    assert done.code == 0, done.err
+    folder = work / "signed"
+    dist(ROOT, folder, keys / "releases.pem", FERRY_PASSPHRASE=PASSPHRASE)
+    for name in (archive.name, "SHA256SUMS"):
+        out = run("minisign", "-V", "-p", "minisign.pub", "-m", name, cwd=folder)
+        assert f"Trusted comment: file:{name}\n" in out
+    with open(folder / "SHA256SUMS", "a") as sums:
+        sums.write("\n")
+    assert subprocess.run(["minisign", "-V", "-p", "minisign.pub", "-m", "SHA256SUMS"], cwd=folder,
+                          capture_output=True, timeout=PATIENCE).returncode != 0
+
+
+# -- Homebrew and Arch Linux -----------------------------------------------------------------------
+
+
+def recipe_packages(text, pattern):
+    return {name for group in re.findall(pattern, text, re.S) for name in group.split()}
+
+
+def test_ruby_accepts_the_formula_which_names_the_archive(archive):
+    path = archive.parent / "model-ferry.rb"
+    assert run("ruby", "-c", path) == "Syntax OK\n"
+    text = path.read_text()
+    assert f'url "https://files.example.org/ferry/{archive.name}"' in text
+    assert f'sha256 "{hashlib.sha256(archive.read_bytes()).hexdigest()}"' in text
+    assert not re.search(r"@[A-Z]+@", text)
+
+
+# makepkg refuses root, which has another number in a namespace of its own.
+NOT_ROOT = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+
+
+def test_makepkg_reads_the_recipe_and_accepts_the_archive(archive, work):
+    place = work / "aur"
+    place.mkdir()
+    shutil.copy(archive, place)
+    text = (archive.parent / "PKGBUILD").read_text()
+    assert not re.search(r"@[A-Z]+@", text)
+    (place / "PKGBUILD").write_text(text)
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(place), "PKGDEST": str(place), "SRCDEST": str(place),
+           "PACMAN": "true"}
+    info = run(*NOT_ROOT, "makepkg", "--printsrcinfo", cwd=place, env=env)
+    values = dict(line.strip().split(" = ", 1) for line in info.splitlines() if " = " in line)
+    assert values["pkgver"] == VERSION and values["license"] == "Apache-2.0"
+    assert values["source"] == f"https://files.example.org/ferry/{archive.name}"
+    run(*NOT_ROOT, "makepkg", "--verifysource", "--nodeps", "--noconfirm", cwd=place, env=env)
+
+
+def test_the_recipes_name_every_library(archive):
+    build = set(re.search(r"^PACKAGES := ((?:.*\\\n)*.*)", MAKEFILE, re.M)[1].replace("\\", "").split())
+    other = {"libcurl": "curl", "libcrypto": "openssl", "inih": "libinih", "libzstd": "zstd",
+             "sqlite3": "sqlite", "libpq": "postgresql-libs"}
+    brew = {"libcurl": "curl", "libcrypto": "openssl@3", "libzstd": "zstd", "sqlite3": "sqlite"}
+    text = (archive.parent / "PKGBUILD").read_text()
+    depends = set(re.search(r"^depends=\((.*?)\)", text, re.M | re.S)[1].split())
+    assert {other.get(name, name) for name in build} == depends - {"gcc-libs", "glibc"}
+    formula = (archive.parent / "model-ferry.rb").read_text()
+    assert {brew.get(name, name) for name in build} == set(re.findall(r'depends_on "([^"]+)"$', formula, re.M))
