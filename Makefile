@@ -372,13 +372,16 @@ install: programs docs install-libferry install-ops
 # The units run the programs of this PREFIX.
 OPS := share/model-ferry/ops
 install-ops:
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/$(OPS)/,prometheus grafana systemd alerts)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/$(OPS)/,prometheus grafana systemd alerts \
+		container kubernetes)
 	install -m 644 scripts/ops/crontab scripts/ops/logrotate scripts/ops/nginx-log.conf \
 		$(DESTDIR)$(PREFIX)/$(OPS)
 	install -m 644 scripts/ops/prometheus/* $(DESTDIR)$(PREFIX)/$(OPS)/prometheus
 	install -m 644 scripts/ops/grafana/* $(DESTDIR)$(PREFIX)/$(OPS)/grafana
 	install -m 644 scripts/ops/systemd/* $(DESTDIR)$(PREFIX)/$(OPS)/systemd
 	install -m 755 scripts/ops/alerts/* $(DESTDIR)$(PREFIX)/$(OPS)/alerts
+	install -m 644 scripts/ops/container/* $(DESTDIR)$(PREFIX)/$(OPS)/container
+	install -m 644 scripts/ops/kubernetes/* $(DESTDIR)$(PREFIX)/$(OPS)/kubernetes
 	sed -i 's|^ExecStart=ferry |ExecStart=$(PREFIX)/bin/ferry |' \
 		$(DESTDIR)$(PREFIX)/$(OPS)/systemd/*.service
 	sed -i 's|/usr/local/|$(PREFIX)/|' $(DESTDIR)$(PREFIX)/$(OPS)/crontab \

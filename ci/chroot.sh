@@ -1,5 +1,5 @@
-# For scripts of bash, sourced: systems of Debian and Ubuntu releases, made by debootstrap and kept in
-# $FERRY_CHROOTS (/var/tmp/ferry-chroots) for the next time. As root.
+# For scripts of bash, sourced: systems of Debian and Ubuntu releases, made by debootstrap and kept
+# in $FERRY_CHROOTS (/var/tmp/ferry-chroots) for the next time. As root.
 # shellcheck shell=bash
 
 chroots=${FERRY_CHROOTS:-/var/tmp/ferry-chroots}
@@ -61,8 +61,8 @@ chroot_run() {
 	local root=$chroots/$1
 	shift
 	unshare --pid --fork --kill-child --root="$root" --wd=/ --mount-proc=/proc \
-		env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-		DEBIAN_FRONTEND=noninteractive "$@"
+		env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+		LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 # chroot_install NAME PACKAGE…: packages of the release, or files below /.

@@ -172,10 +172,9 @@ def test_the_archive_and_its_checksums_are_signed_so_that_minisign_verifies_them
     ferry = Ferry(work)
     keys = work / "keys"
     (work / "ferry.conf").write_text(f"[repository.x]\npath = tree\nkeys = {keys}\n")
-    done = ferry("catalog", "key", "new", "releases", cwd=work, env={"FERRY_PASSPHRASE": PASSPHRASE})
-    assert done.code == 0, done.err
+    ferry("catalog", "init", cwd=work, env={"FERRY_PASSPHRASE": PASSPHRASE})
     folder = work / "signed"
-    dist(ROOT, folder, keys / "releases.pem", FERRY_PASSPHRASE=PASSPHRASE)
+    dist(ROOT, folder, keys / "targets.pem", FERRY_PASSPHRASE=PASSPHRASE)
     for name in (archive.name, "SHA256SUMS"):
         out = run("minisign", "-V", "-p", "minisign.pub", "-m", name, cwd=folder)
         assert f"Trusted comment: file:{name}\n" in out
