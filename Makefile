@@ -357,6 +357,7 @@ install: programs docs install-libferry install-ops
 	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/examples/verify-fleet
 	install -m 644 examples/verify-fleet/* \
 		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/verify-fleet
+	chmod 755 $(DESTDIR)$(PREFIX)/share/model-ferry/examples/verify-fleet/slurm.sh
 	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/examples/pipelines
 	install -m 755 scripts/publish scripts/submission \
 		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/pipelines
@@ -400,6 +401,7 @@ install-libferry: libferry
 	install -d $(DESTDIR)$(PREFIX)/share/model-ferry/examples/libferry
 	install -m 644 examples/libferry/fetch.* \
 		$(DESTDIR)$(PREFIX)/share/model-ferry/examples/libferry
+	chmod 755 $(DESTDIR)$(PREFIX)/share/model-ferry/examples/libferry/fetch.mjs
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS)))
