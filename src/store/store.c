@@ -114,6 +114,13 @@ static bool is_there(const struct store *s, const struct digest *d, int fd)
 	return fstat(fd, &st) == 0 && store_has(s, d, (uint64_t)st.st_size);
 }
 
+static void vouch_open(const struct store *s, const struct digest *d, int fd)
+{
+	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, d);
+	if (same_file(blob, fd))
+		blob_vouch(s, d);
+}
+
 static int make_blob(const struct store *s, const struct store_partial *p, int fd, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &p->sha256);
@@ -130,16 +137,18 @@ static int make_blob(const struct store *s, const struct store_partial *p, int f
 		err_class_set(e, ERR_CONFLICT);
 		return err_hint(e, "run the same command again");
 	}
-	if (same_file(blob, fd))
-		blob_vouch(s, &p->sha256);
+	vouch_open(s, &p->sha256, fd);
 	return 0;
 }
 
 int store_commit(const struct store *s, const struct store_partial *p, int fd, struct err *e)
 {
 	int rc = is_there(s, &p->sha256, fd) ? 0 : make_blob(s, p, fd, e);
-	if (rc == 0 && same_file(p->part, fd))
+	if (rc == 0 && same_file(p->part, fd)) {
 		rc = file_remove(p->part, e);
+		/* That was a change of the file: the mark shall be newer. */
+		vouch_open(s, &p->sha256, fd);
+	}
 	if (rc == 0)
 		rc = file_remove(p->journal, e);
 	/* Last, so that a process that waits for the lock then finds the blob. */

@@ -442,6 +442,16 @@ uint64_t os_modified_ns(const struct stat *st)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+uint64_t os_changed_ns(const struct stat *st)
+{
+#ifdef __APPLE__
+	struct timespec t = st->st_ctimespec;
+#else
+	struct timespec t = st->st_ctim;
+#endif
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 void os_will_read_all(int fd)
 {
 	native_will_read_all(fd);

@@ -98,6 +98,8 @@ void os_forget_cached(int fd);
 struct timespec os_modified(const struct stat *st);
 /* The same in nanoseconds. */
 uint64_t os_modified_ns(const struct stat *st);
+/* When anything of it was changed, the times included: nobody can set that. */
+uint64_t os_changed_ns(const struct stat *st);
 
 /* Advises the system that the file will be read once, from start to end. Fall-back: does
  * nothing. */

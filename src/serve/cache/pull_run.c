@@ -120,6 +120,9 @@ static int open_file(struct engine_job *j, struct err *e)
 {
 	struct pull *p = j->ctx;
 	const struct store *s = p->pulls->o.store;
+	j->done = store_has(s, &p->sha256, p->grid.size);
+	if (j->done)
+		return open_blob(p, e);
 	p->single = partial_open_single(s, p->name, &p->sha256, &p->grid, p->pieces, &p->partial);
 	int rc = p->single ? 0
 			   : partial_open(s, p->name, &p->sha256, &p->grid, p->pieces,
