@@ -1,4 +1,4 @@
-/* Between cache.c, objects.c, evict.c, remember.c, scrub.c and small.c. */
+/* Between cache.c, open.c, objects.c, evict.c, remember.c, scrub.c and small.c. */
 #ifndef FERRY_SERVE_CACHE_INTERNAL_H
 #define FERRY_SERVE_CACHE_INTERNAL_H
 
