@@ -59,12 +59,14 @@ struct engine_job {
 	 *
 	 * wants: the n-th piece that somebody waits for, the most urgent first; ENGINE_NO_PIECE
 	 * after the last. Those that are there already are ignored.
-	 * landed: the piece is verified, and on the disk; or, with `right` false, a piece that was
-	 * is wrong there now, and is fetched again.
+	 * landed: the piece is verified, and on the disk. from: where it came from; NULL: it was
+	 * there, or several sources sent it.
+	 * lost: a piece of which that was said is wrong on the disk now, and is fetched again.
 	 * may: whether this source may be asked for this piece now.
 	 */
 	uint32_t (*wants)(struct engine_job *j, size_t n);
-	void (*landed)(struct engine_job *j, uint32_t piece, bool right);
+	void (*landed)(struct engine_job *j, uint32_t piece, const struct source *from);
+	void (*lost)(struct engine_job *j, uint32_t piece);
 	bool (*may)(struct engine_job *j, const struct source *s, uint32_t piece);
 	void *ctx;
 

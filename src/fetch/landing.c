@@ -163,10 +163,16 @@ static void check_disk(struct engine *g, struct file *f)
 }
 
 /* Without the lock. */
-static void tell(struct file *f, uint32_t piece, bool right)
+static void tell(struct file *f, uint32_t piece, const struct source *from)
 {
 	if (f->job->landed)
-		f->job->landed(f->job, piece, right);
+		f->job->landed(f->job, piece, from);
+}
+
+static const struct source *source_of(const struct flight *t)
+{
+	const struct lane *lane = t->lane ? t->lane : t->last;
+	return lane && !t->mixed ? lane->source : NULL;
 }
 
 /* Verified: writes it. */
@@ -177,7 +183,7 @@ static void keep(struct engine *g, struct flight *t, enum piece_state then)
 	uint32_t piece = t->piece;
 	int rc = partial_write(f->job->partial, piece, &t->room, &why);
 	if (rc == 0)
-		tell(f, piece, true);
+		tell(f, piece, source_of(t));
 	pthread_mutex_lock(&g->lock);
 	if (rc < 0)
 		engine_fail(g, f, &why);
@@ -268,8 +274,10 @@ void landing_disk(struct engine *g, struct file *f)
 	/* Nobody else is at the head. */
 	bool claimed = f->pieces[piece].state == PIECE_CLAIMED;
 	int rc = pieces_read(&p->pieces, piece, p->fd, p->path, &g->ending, &right, &why);
-	if (rc == 0 && claimed == right)
-		tell(f, piece, right);
+	if (rc == 0 && claimed && right)
+		tell(f, piece, NULL);
+	else if (rc == 0 && !claimed && !right && job->lost)
+		job->lost(job, piece);
 	pthread_mutex_lock(&g->lock);
 	uint64_t size = grid_length(&job->grid, piece);
 	f->hashing = false;
@@ -304,7 +312,7 @@ void landing_check(struct engine *g, struct file *f, uint32_t piece)
 	pieces_init(&alone, &p->pieces.grid, p->pieces.want, NULL);
 	int rc = pieces_read(&alone, piece, p->fd, p->path, &g->ending, &right, &why);
 	if (rc == 0 && right)
-		tell(f, piece, true);
+		tell(f, piece, NULL);
 	pthread_mutex_lock(&g->lock);
 	if (rc == -ERR_CANCELLED)
 		g->stopped |= cancel_signal(g->sources->cancel) != 0;

@@ -95,8 +95,9 @@ struct pull *pull_ref(struct pull *p);
 WARN_UNUSED int pull_run(struct pull *p, struct err *e);
 
 /* -- pull_read.c --------------------------------------------------------------------------- */
-/* A piece is there; right false: it is not any more. */
-void pull_landed(struct pull *p, uint32_t piece, bool right);
+/* A piece is there; it is not any more. */
+void pull_landed(struct pull *p, uint32_t piece);
+void pull_lost(struct pull *p, uint32_t piece);
 /* All of it is there, or why is the reason that it never will be: tells all who wait. */
 void pull_tell_end(struct pull *p, enum pull_state state, const struct err *why);
 /* The n-th piece that somebody waits for; ENGINE_NO_PIECE. */

@@ -205,17 +205,20 @@ bool pull_is_waited_for(struct pull *p)
 	return is;
 }
 
-void pull_landed(struct pull *p, uint32_t piece, bool right)
+void pull_landed(struct pull *p, uint32_t piece)
 {
 	if (!p->by_piece)
 		return;
-	atomic_store_explicit(&p->there[piece], right, memory_order_release);
+	atomic_store_explicit(&p->there[piece], true, memory_order_release);
 	pthread_mutex_lock(&p->lock);
-	if (right) {
-		p->landed_ms = MAX(1, clock_now_ms(p->pulls->o.clock));
-		wake_those_with_answers(p);
-	}
+	p->landed_ms = MAX(1, clock_now_ms(p->pulls->o.clock));
+	wake_those_with_answers(p);
 	pthread_mutex_unlock(&p->lock);
+}
+
+void pull_lost(struct pull *p, uint32_t piece)
+{
+	atomic_store_explicit(&p->there[piece], false, memory_order_release);
 }
 
 void pull_tell_end(struct pull *p, enum pull_state state, const struct err *why)

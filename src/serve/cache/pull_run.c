@@ -1,5 +1,4 @@
 /* One pull, from the manifest to the blob. */
-#include "catalog/manifest.h"
 #include "fetch/engine.h"
 #include "serve/cache/pull_internal.h"
 #include "util/file.h"
@@ -20,7 +19,6 @@ static void count_sources(struct pulls *p, const struct source_list *l)
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < l->count; i++) {
 		const struct source *s = l->at[i];
-		*(s->peer ? &p->stats.peer_bytes : &p->stats.fetched_bytes) += s->bytes;
 		p->stats.wasted_bytes += s->wasted;
 		p->stats.wrong_pieces += s->faults[FAULT_WRONG_BYTES];
 	}
@@ -39,45 +37,33 @@ int pulls_read_small(struct pulls *p, struct view *v, const struct view_file *f,
 	struct source_list *l = pull_sources_take(p->sources, v);
 	int rc = source_get_small(l, &what, out, e);
 	count_sources(p, l);
+	pthread_mutex_lock(&p->lock);
+	p->stats.fetched_bytes += rc == 0 ? f->file->size : 0;
+	pthread_mutex_unlock(&p->lock);
 	pull_sources_give(p->sources, l);
 	return rc;
 }
 
-static int read_manifest(struct pull *p, struct buf *out, struct err *e)
+static int read_manifest(void *ctx, struct view *v, const struct view_file *f, struct buf *out,
+			 struct err *e)
 {
+	struct pull *p = ctx;
 	const struct pulls_options *o = &p->pulls->o;
-	struct view_file f;
-	const char *key = p->file.file->manifest_key;
-	if (!view_find(p->view, key, &f))
-		return err_set(e, ERR_INTEGRITY, "the release does not list %s", key);
-	if (f.file->size > MANIFEST_MAX_BYTES)
-		return err_set(e, ERR_INTEGRITY, "%s is too large", key);
-	return o->small ? o->small(o->ctx, p->view, &f, out, e)
-			: pulls_read_small(p->pulls, p->view, &f, out, e);
+	return o->small ? o->small(o->ctx, v, f, out, e) : pulls_read_small(p->pulls, v, f, out, e);
 }
 
 /* Without a manifest, the pieces of a larger file are not known: it is verified as a whole. */
 static int find_pieces(struct pull *p, struct err *e)
 {
-	CLEANUP(buf_release) struct buf bytes = BUF_INIT(MANIFEST_MAX_BYTES);
-	CLEANUP(manifest_release) struct manifest m = { 0 };
-	const char *key = p->file.file->manifest_key;
-	if (p->pieces)
+	const struct view_read how = { read_manifest, p };
+	struct tree_pieces found = { 0 };
+	if (p->pieces || (p->grid.count > 1 && !p->file.file->manifest_key))
 		return 0;
-	if (p->grid.count <= 1) {
-		p->pieces = NEW(struct digest);
-		*p->pieces = p->sha256;
-	} else if (key) {
-		int rc = read_manifest(p, &bytes, e);
-		if (rc == 0)
-			rc = manifest_parse(buf_str(&bytes), bytes.len, key, &m, e);
-		if (rc < 0)
-			return rc;
-		if (!manifest_is_of(&m, p->grid.size, &p->sha256))
-			return err_set(e, ERR_INTEGRITY, "%s is of another file", key);
-		p->pieces = STEAL(m.pieces);
-	}
-	p->by_piece = p->pieces != NULL;
+	int rc = view_pieces(p->view, &p->file, &how, &found, e);
+	if (rc < 0)
+		return rc;
+	p->pieces = found.at;
+	p->by_piece = true;
 	return 0;
 }
 
@@ -145,9 +131,21 @@ static uint32_t wants(struct engine_job *j, size_t n)
 	return pull_wanted(j->ctx, n);
 }
 
-static void landed(struct engine_job *j, uint32_t piece, bool right)
+static void landed(struct engine_job *j, uint32_t piece, const struct source *from)
 {
-	pull_landed(j->ctx, piece, right);
+	struct pull *p = j->ctx;
+	struct pulls *all = p->pulls;
+	pthread_mutex_lock(&all->lock);
+	*(from && from->peer ? &all->stats.peer_bytes
+	  : from             ? &all->stats.fetched_bytes
+			     : &all->stats.resumed_bytes) += grid_length(&p->grid, piece);
+	pthread_mutex_unlock(&all->lock);
+	pull_landed(p, piece);
+}
+
+static void lost(struct engine_job *j, uint32_t piece)
+{
+	pull_lost(j->ctx, piece);
 }
 
 /* -- the run ------------------------------------------------------------------------------------
@@ -184,6 +182,7 @@ static int run_engine(struct pull *p, struct err *e)
 		.finish = finish_file,
 		.wants = wants,
 		.landed = landed,
+		.lost = lost,
 		.ctx = p,
 	};
 	struct source_list *l = pull_sources_take(all->sources, p->view);
@@ -191,9 +190,6 @@ static int run_engine(struct pull *p, struct err *e)
 	partial_close(&p->partial);
 	count_sources(all, l);
 	pull_sources_give(all->sources, l);
-	pthread_mutex_lock(&all->lock);
-	all->stats.resumed_bytes += job.resumed;
-	pthread_mutex_unlock(&all->lock);
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 struct sources {
 	struct source_list list; /* the first member: source_list * is sources * */
 	struct view *view;       /* its catalog has the entries */
+	bool *was_banned;        /* each of them, when the list was taken */
 	struct sources *next;
 };
 
@@ -45,6 +46,7 @@ static void sources_free(struct sources *s)
 {
 	source_list_release(&s->list);
 	view_unref(s->view);
+	free(s->was_banned);
 	free(s);
 }
 
@@ -108,6 +110,7 @@ static struct sources *sources_new(const struct pull_sources *p, struct view *v)
 	add_endpoints(p, &s->list, view_repository(v));
 	add_mirrors(&s->list, view_catalog(v));
 	source_list_rank(&s->list, fetch->prefer_region);
+	s->was_banned = mem_alloc(s->list.count + 1);
 	return s;
 }
 
@@ -127,16 +130,11 @@ static bool is_active(const struct pull_sources *p, const struct ban *b)
 	return b && b->until_ms > clock_now_ms(p->o->clock);
 }
 
-/* A ban that holds already is not made longer: nothing was asked meanwhile. */
 static void note_ban(struct pull_sources *p, struct source *s)
 {
 	const char *url = s->url;
 	uint64_t span_s = s->faults[FAULT_WRONG_BYTES] ? PULL_BAN_S : OTHER_BAN_S;
 	struct ban *b = find_ban(p, url);
-	if (is_active(p, b)) {
-		s->faults[FAULT_WRONG_BYTES] = 0;
-		return;
-	}
 	if (!b) {
 		b = NEW(struct ban);
 		b->url = mem_strdup(url);
@@ -147,7 +145,7 @@ static void note_ban(struct pull_sources *p, struct source *s)
 }
 
 /* As at the beginning of a run, with what other runs found out. */
-static void refresh(struct pull_sources *p, struct source *s)
+static bool refresh(struct pull_sources *p, struct source *s)
 {
 	s->banned = is_active(p, find_ban(p, s->url));
 	s->given_up = false;
@@ -158,7 +156,8 @@ static void refresh(struct pull_sources *p, struct source *s)
 	memset(s->faults, 0, sizeof s->faults);
 	memset(s->detail, 0, sizeof s->detail);
 	if (s->banned)
-		source_note_fault(s, FAULT_WRONG_BYTES, "found by an earlier transfer");
+		source_note_fault(s, FAULT_UNUSABLE, "it failed an earlier transfer");
+	return s->banned;
 }
 
 /* -- taking and giving back ---------------------------------------------------------------------
@@ -192,7 +191,7 @@ struct source_list *pull_sources_take(struct pull_sources *p, struct view *v)
 		s = sources_new(p, v);
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < s->list.count; i++)
-		refresh(p, s->list.at[i]);
+		s->was_banned[i] = refresh(p, s->list.at[i]);
 	pthread_mutex_unlock(&p->lock);
 	return &s->list;
 }
@@ -216,7 +215,7 @@ void pull_sources_give(struct pull_sources *p, struct source_list *l)
 	struct sources *s = (struct sources *)l;
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < l->count; i++)
-		if (l->at[i]->banned)
+		if (l->at[i]->banned && !s->was_banned[i])
 			note_ban(p, l->at[i]);
 	pthread_mutex_unlock(&p->lock);
 	source_list_remember(l);
