@@ -147,19 +147,20 @@ enum auth_result auth_check(struct auth *a, const char *authorization, struct au
 			    struct err *e)
 {
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(AUTH_HEADER_MAX);
-	if (!authorization && a->open) {
-		auth_who_anybody(out);
-		return AUTH_OK;
-	}
-	if (!authorization)
-		err_set(e, ERR_AUTH, "a key is needed");
-	else if (!auth_header_parse(authorization, &text))
+	if (authorization && !auth_header_parse(authorization, &text)) {
 		err_set(e, ERR_AUTH, "the credentials are malformed");
+		return AUTH_REFUSED;
+	}
+	bool none = !authorization || strcmp(buf_str(&text), AUTH_ANONYMOUS) == 0;
+	if (none && a->open)
+		auth_who_anybody(out);
+	else if (none)
+		err_set(e, ERR_AUTH, "a key is needed");
 	else if (!a->set || str_starts(buf_str(&text), AUTH_KEY_PREFIX))
 		return check_key(a, buf_str(&text), out, e);
 	else
 		return check_token(a, buf_str(&text), out, e);
-	return AUTH_REFUSED;
+	return none && a->open ? AUTH_OK : AUTH_REFUSED;
 }
 
 void auth_refresh(struct auth *a)

@@ -23,6 +23,9 @@
 /* The name of a token begins with this, which no key's does: a subject cannot pass for a key. */
 #define AUTH_TOKEN_PREFIX "token:"
 
+/* A bearer token that stands for no credentials: registries give clients without any a token. */
+#define AUTH_ANONYMOUS "anonymous"
+
 struct auth_who {
 	char *name;   /* of the key, or the token's subject behind AUTH_TOKEN_PREFIX: for limits
 			 and logs; "" or NULL without credentials. Foreign text, without control

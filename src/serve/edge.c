@@ -15,7 +15,17 @@ static struct edge_views *new_views(size_t room)
 	v->users = 1;
 	v->at = mem_alloc((room + 1) * sizeof(struct view *));
 	v->views.at = v->at;
+	v->open_at = mem_alloc((room + 1) * sizeof(struct view *));
+	v->open.at = v->open_at;
 	return v;
+}
+
+/* Takes the reference. */
+static void add_view(struct edge_views *v, struct view *view)
+{
+	v->at[v->views.count++] = view;
+	if (!view_is_private(view))
+		v->open_at[v->open.count++] = view;
 }
 
 void edge_views_release(struct edge_views *v)
@@ -25,6 +35,7 @@ void edge_views_release(struct edge_views *v)
 	for (size_t i = 0; i < v->views.count; i++)
 		view_unref(v->at[i]);
 	free(v->at);
+	free(v->open_at);
 	free(v);
 }
 
@@ -37,6 +48,12 @@ struct edge_views *edge_views_take(struct edge *e)
 	return v;
 }
 
+const struct face_views *edge_views_for(const struct edge *e, const struct edge_views *v,
+					const struct auth_who *who)
+{
+	return who->known || e->set->public ? &v->views : &v->open;
+}
+
 void edge_views_put(struct edge *e, struct view *v)
 {
 	const char *name = view_repository(v);
@@ -46,10 +63,10 @@ void edge_views_put(struct edge *e, struct view *v)
 	for (size_t i = 0; i < old->views.count; i++) {
 		bool same = strcmp(view_repository(old->at[i]), name) == 0;
 		there |= same;
-		new->at[new->views.count++] = same ? v : view_ref(old->at[i]);
+		add_view(new, same ? v : view_ref(old->at[i]));
 	}
 	if (!there)
-		new->at[new->views.count++] = v;
+		add_view(new, v);
 	e->views = new;
 	pthread_mutex_unlock(&e->lock);
 	edge_views_release(old);

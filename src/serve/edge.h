@@ -39,7 +39,9 @@ extern const double edge_first_byte_s[8];
 struct edge_views {
 	atomic_uint users;
 	struct view **at; /* of which each is one user */
+	struct view **open_at;
 	struct face_views views;
+	struct face_views open; /* of them, those for callers without credentials */
 };
 
 struct edge {
@@ -68,6 +70,9 @@ void edge_free(struct edge *e);
 /* From any thread; never NULL. */
 struct edge_views *edge_views_take(struct edge *e);
 void edge_views_release(struct edge_views *v); /* NULL is ignored */
+/* Those that exist for the caller. Borrowed. */
+const struct face_views *edge_views_for(const struct edge *e, const struct edge_views *v,
+					const struct auth_who *who);
 /* Puts the view in the place of that of the same repository, or adds it. Takes the reference. */
 void edge_views_put(struct edge *e, struct view *v);
 

@@ -194,7 +194,7 @@ static void ask_service(struct exchange *x)
 		.body_len = x->body.len,
 		.base = x->base,
 		.who = &x->who,
-		.views = &x->views->views,
+		.views = edge_views_for(x->edge, x->views, &x->who),
 	};
 	x->service->answer(x->edge, &r, &x->answer, &x->stream);
 }
@@ -209,7 +209,32 @@ static void ask_faces(struct exchange *x)
 		.base = x->base,
 		.who = &x->who,
 	};
-	face_answer(&x->views->views, &r, &x->answer);
+	face_answer(edge_views_for(x->edge, x->views, &x->who), &r, &x->answer);
+}
+
+static bool names(const struct face_views *v, const char *path)
+{
+	static const char *const in_front[] = { "/v2/", "/api/models/", "/" };
+	size_t i = 0;
+	while (!str_starts(path, in_front[i]))
+		i++;
+	path += strlen(in_front[i]);
+	for (i = 0; i < v->count; i++) {
+		const char *name = view_repository(v->at[i]);
+		size_t len = strlen(name);
+		if (strncmp(path, name, len) == 0 && (path[len] == '/' || !path[len]))
+			return true;
+	}
+	return v->count == 1 && str_starts(path, "metadata/");
+}
+
+/* Could what is missing be there for callers with credentials? Clients ask their users for some
+ * only after a 401. Whether it is there, it does not tell. */
+static bool may_be_hidden(const struct exchange *x)
+{
+	const struct face_views *seen = edge_views_for(x->edge, x->views, &x->who);
+	return x->answer.status == 404 && !x->who.known && seen->count < x->views->views.count &&
+	       auth_has_credentials(x->edge->auth) && !names(seen, x->path);
 }
 
 /* What a call is about, it says itself, and looks at the repository, too. */
@@ -218,12 +243,16 @@ static bool may_call(const struct exchange *x, const struct route_service *s)
 	return s->action == AUTH_PULL || auth_may_some(&x->who, s->action);
 }
 
+static enum went answer_nobody(struct exchange *x)
+{
+	x->refusal = mem_strdup("a key is needed");
+	return answer_unknown(x);
+}
+
 static enum went answer_forbidden(struct exchange *x)
 {
-	if (!x->who.known) {
-		x->refusal = mem_strdup("a key is needed");
-		return answer_unknown(x);
-	}
+	if (!x->who.known)
+		return answer_nobody(x);
 	atomic_fetch_add(&x->edge->counts.refused, 1);
 	return answer(x, 403, "the key does not allow this");
 }
@@ -241,6 +270,8 @@ static enum went step_answer(struct exchange *x)
 		ask_service(x);
 	else if (!s)
 		ask_faces(x);
+	if (!s && may_be_hidden(x))
+		return answer_nobody(x);
 	x->status = x->answer.status;
 	x->step = x->answer.is_file && x->status == 200 ? STEP_FILE : STEP_SEND;
 	return WENT_ON;
