@@ -16,6 +16,17 @@ static void must(int ok)
 		abort();
 }
 
+static EVP_MD_CTX *begin(uint64_t size)
+{
+	char head[32];
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	must(ctx != NULL);
+	must(EVP_DigestInit_ex(ctx, EVP_sha1(), NULL));
+	int len = snprintf(head, sizeof head, "blob %llu", (unsigned long long)size);
+	must(EVP_DigestUpdate(ctx, head, (size_t)len + 1));
+	return ctx;
+}
+
 static int add_file(EVP_MD_CTX *ctx, int fd, uint64_t size, const char *path,
 		    const struct cancel *cancel, struct err *e)
 {
@@ -36,19 +47,22 @@ int git_blob_of_file(const char *path, const struct cancel *cancel, uint8_t out[
 		     struct err *e)
 {
 	CLEANUP(file_close) int fd = -1;
-	char head[32];
 	uint64_t size;
 	int rc = file_open_regular(path, &fd, &size, e);
 	if (rc < 0)
 		return rc;
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	must(ctx != NULL);
-	must(EVP_DigestInit_ex(ctx, EVP_sha1(), NULL));
-	int len = snprintf(head, sizeof head, "blob %llu", (unsigned long long)size);
-	must(EVP_DigestUpdate(ctx, head, (size_t)len + 1));
+	EVP_MD_CTX *ctx = begin(size);
 	rc = add_file(ctx, fd, size, path, cancel, e);
 	if (rc == 0)
 		must(EVP_DigestFinal_ex(ctx, out, NULL));
 	EVP_MD_CTX_free(ctx);
 	return rc;
+}
+
+void git_blob_of(const void *data, size_t len, uint8_t out[GIT_BLOB_SIZE])
+{
+	EVP_MD_CTX *ctx = begin(len);
+	must(EVP_DigestUpdate(ctx, data, len));
+	must(EVP_DigestFinal_ex(ctx, out, NULL));
+	EVP_MD_CTX_free(ctx);
 }

@@ -13,5 +13,7 @@
 
 WARN_UNUSED int git_blob_of_file(const char *path, const struct cancel *cancel,
 				 uint8_t out[GIT_BLOB_SIZE], struct err *e);
+/* Of a block of memory. */
+void git_blob_of(const void *data, size_t len, uint8_t out[GIT_BLOB_SIZE]);
 
 #endif

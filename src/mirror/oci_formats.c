@@ -259,6 +259,41 @@ void mirror_oci_ollama(const struct mirror_oci_subject *s, struct oci_manifest *
 	set_config(m, OLLAMA_CONFIG_TYPE, config);
 }
 
+/* -- which variants ------------------------------------------------------------------------ */
+
+static bool is_kind(const struct card_variant *v, const char *kind)
+{
+	return v->kind && strcmp(v->kind, kind) == 0;
+}
+
+bool mirror_oci_suits(enum mirror_oci_format f, const struct card_variant *v)
+{
+	if (f == OCI_FORMAT_MODELPACK)
+		return true;
+	if (v->engine || (v->kind && !is_kind(v, "model")))
+		return false;
+	return f != OCI_FORMAT_OLLAMA || card_model_files(v) == 1;
+}
+
+const struct card_file *
+mirror_oci_projector(const struct card *c, const struct card_variant *of,
+		     bool (*has)(const void *ctx, const struct card_variant *v), const void *ctx)
+{
+	const struct card_file *found = NULL;
+	for (size_t i = card_model_files(of); i < of->file_count; i++)
+		if (strcmp(of->files[i].role, CARD_PROJECTOR) == 0)
+			return &of->files[i];
+	for (size_t i = 0; i < c->variant_count; i++) {
+		const struct card_variant *v = &c->variants[i];
+		if (!is_kind(v, "projector") || card_withdrawn(c, v).reason)
+			continue;
+		if (found || v->file_count != 1 || !has(ctx, v))
+			return NULL;
+		found = &v->files[0];
+	}
+	return found;
+}
+
 /* -- withdrawn versions -------------------------------------------------------------------- */
 
 void mirror_oci_withdrawn(const char *tag, const char *reason, struct oci_manifest *m)

@@ -46,6 +46,15 @@ void mirror_oci_modelpack(const struct mirror_oci_subject *s, struct oci_manifes
 void mirror_oci_ollama(const struct mirror_oci_subject *s, struct oci_manifest *m,
 		       struct mirror_oci_blob *config, struct mirror_oci_blob *license);
 
+/* Can readers of this format use the variant? Projectors, adapters and what needs another program
+ * are models for ModelPack only; Ollama reads a model from one file. */
+bool mirror_oci_suits(enum mirror_oci_format f, const struct card_variant *v);
+/* The variant's own projector, else that of the model, if it has only one, of one file; NULL: none.
+ * has: is all of a variant there? */
+const struct card_file *
+mirror_oci_projector(const struct card *c, const struct card_variant *of,
+		     bool (*has)(const void *ctx, const struct card_variant *v), const void *ctx);
+
 /* In place of a withdrawn version: no files, and the reason as an annotation. Its only blob is
  * MIRROR_OCI_EMPTY. */
 void mirror_oci_withdrawn(const char *tag, const char *reason, struct oci_manifest *m);

@@ -70,28 +70,9 @@ static bool has_variant(const struct mirror_model *m, const struct card_variant 
 	return v->file_count;
 }
 
-static bool is_kind(const struct card_variant *v, const char *kind)
+static bool has_for_all(const void *ctx, const struct card_variant *v)
 {
-	return v->kind && strcmp(v->kind, kind) == 0;
-}
-
-/* The variant's own projector, else that of the model, if it has only one, of one file. */
-static const struct card_file *projector_of(const struct mirror_model *m,
-					    const struct card_variant *of)
-{
-	const struct card_file *found = NULL;
-	for (size_t i = card_model_files(of); i < of->file_count; i++)
-		if (strcmp(of->files[i].role, CARD_PROJECTOR) == 0)
-			return &of->files[i];
-	for (size_t i = 0; i < m->card->variant_count; i++) {
-		const struct card_variant *v = &m->card->variants[i];
-		if (!is_kind(v, "projector") || card_withdrawn(m->card, v).reason)
-			continue;
-		if (found || v->file_count != 1 || !has_variant(m, v))
-			return NULL;
-		found = &v->files[0];
-	}
-	return found;
+	return has_variant(ctx, v);
 }
 
 /* -- one tag ------------------------------------------------------------------------------ */
@@ -139,9 +120,11 @@ static int fill_tag(struct batch *b, const struct format *f, const struct card_v
 	CLEANUP(oci_manifest_release) struct oci_manifest m = { 0 };
 	CLEANUP(mem_free_ptr) char *tag = oci_tag(card->id, v->id, version, f->suffix);
 	struct mirror_oci_blob config = { 0 }, license = { 0 };
-	struct mirror_oci_subject s = {
-		.card = card, .variant = v, .projector = projector_of(b->model, v), .tag = tag
-	};
+	struct mirror_oci_subject s = { .card = card,
+					.variant = v,
+					.projector = mirror_oci_projector(card, v, has_for_all,
+									  b->model),
+					.tag = tag };
 	f->fill(&s, &m, &config, &license);
 	add_blob(b, &config);
 	add_blob(b, &license);
@@ -159,22 +142,12 @@ static int withdraw_tag(struct batch *b, const struct format *f, const struct ca
 
 /* -- one version --------------------------------------------------------------------------- */
 
-/* Projectors, adapters and what needs another program are no models for these readers. */
-static bool is_for_all(const struct card_variant *v)
-{
-	return !v->engine && (!v->kind || strcmp(v->kind, "model") == 0);
-}
-
 static bool can_have(struct batch *b, const struct format *f, const struct card_variant *v,
 		     bool current)
 {
-	if (f->bit == OCI_FORMAT_MODELPACK)
+	if (mirror_oci_suits(f->bit, v))
 		return true;
-	if (!is_for_all(v))
-		return false;
-	if (f->bit != OCI_FORMAT_OLLAMA || card_model_files(v) == 1)
-		return true;
-	if (current)
+	if (current && f->bit == OCI_FORMAT_OLLAMA && mirror_oci_suits(OCI_FORMAT_DOCKER, v))
 		mirror_findings_add(&b->lacks, v->id, MIRROR_FINDING_LACKS,
 				    "%s: Ollama reads a model from one file only, and this one has "
 				    "%zu: there is no tag for Ollama",

@@ -1,8 +1,12 @@
 #include "serve/face/face.h"
 
+#include "front/front.h"
+#include "serve/face/hub.h"
 #include "serve/face/plain.h"
+#include "serve/face/registry.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void face_answer_release(struct face_answer *a)
 {
@@ -22,13 +26,24 @@ static const struct {
 		       struct face_answer *out);
 } faces[] = {
 	{ "plain", face_plain },
+	{ "oci", face_registry },
+	{ "hub", face_hub },
 };
+
+/* A cache that others share must not have what was answered to credentials (RFC 9111, 3.5: "public"
+ * would allow it). */
+static void keep_private(const struct face_request *r, struct face_answer *out)
+{
+	if (r->who && r->who->known && out->cache && strcmp(out->cache, FRONT_IMMUTABLE) == 0)
+		out->cache = FACE_PRIVATE;
+}
 
 void face_answer(const struct face_views *v, const struct face_request *r, struct face_answer *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(faces); i++)
 		if (faces[i].answer(v, r, out)) {
 			out->face = faces[i].name;
+			keep_private(r, out);
 			return;
 		}
 	*out = (struct face_answer){ .status = 404,

@@ -49,6 +49,8 @@ struct face_answer {
 	struct view_file file; /* what it is in the view */
 	bool is_file;
 };
+/* Cache-Control of what never changes, but is for this caller only. */
+#define FACE_PRIVATE "private, max-age=31536000, immutable"
 void face_answer_release(struct face_answer *a);
 
 /* 404 in the form of the face, for what does not exist and for what the caller may not have. Always

@@ -36,7 +36,7 @@ static const char *cache_of(const struct view *v, enum repository_class class)
 	bool stays = class == REPOSITORY_OBJECT || class == REPOSITORY_METADATA;
 	if (!stays)
 		return FRONT_FRESH;
-	return view_is_private(v) ? "private, max-age=31536000, immutable" : FRONT_IMMUTABLE;
+	return view_is_private(v) ? FACE_PRIVATE : FRONT_IMMUTABLE;
 }
 
 static void answer_missing(struct face_answer *out)

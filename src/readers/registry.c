@@ -1,0 +1,287 @@
+#include "readers/registry.h"
+
+#include "mirror/oci_formats.h"
+#include "oci/tag.h"
+#include "readers/hub.h"
+#include "util/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TYPE_JSON "application/json"
+#define TYPE_BLOB "application/octet-stream"
+#define LATEST "latest"
+
+void readers_document_release(struct readers_document *d)
+{
+	buf_release(&d->bytes);
+	*d = (struct readers_document){ 0 };
+}
+
+static const struct format {
+	enum mirror_oci_format bit;
+	const char *suffix;
+	mirror_oci_format_fn *fill;
+} formats[] = {
+	{ OCI_FORMAT_DOCKER, "", mirror_oci_docker },
+	{ OCI_FORMAT_MODELPACK, OCI_TAG_MODELPACK, mirror_oci_modelpack },
+	{ OCI_FORMAT_OLLAMA, OCI_TAG_OLLAMA, mirror_oci_ollama },
+};
+
+/* -- what a tag means ----------------------------------------------------------------------- */
+
+/* A version of a variant in one format. */
+struct wanted {
+	const struct card_variant *variant, *version;
+	const struct format *format;
+};
+
+static bool is_shown(const struct card *c, const struct card_variant *v)
+{
+	return v->file_count && !card_withdrawn(c, v).reason;
+}
+
+static bool is_named(const char *name, const char *text, size_t len)
+{
+	return name && strlen(name) == len && strncasecmp(name, text, len) == 0;
+}
+
+static const struct card_variant *find_variant(const struct card *c, const char *text, size_t len)
+{
+	if (is_named(LATEST, text, len))
+		return card_variant(c, NULL);
+	for (size_t i = 0; i < c->variant_count; i++)
+		if (is_named(c->variants[i].id, text, len))
+			return &c->variants[i];
+	for (size_t i = 0; i < c->variant_count; i++)
+		if (is_named(c->variants[i].quantization, text, len) &&
+		    mirror_oci_suits(OCI_FORMAT_DOCKER, &c->variants[i]))
+			return &c->variants[i];
+	return NULL;
+}
+
+/* "VARIANT" or "VARIANT-vVERSION" */
+static bool read_version(const struct card *c, const char *text, size_t len, struct wanted *out)
+{
+	size_t digits = 0;
+	out->variant = out->version = find_variant(c, text, len);
+	if (out->variant)
+		return true;
+	while (digits < len && text[len - digits - 1] >= '0' && text[len - digits - 1] <= '9')
+		digits++;
+	if (!digits || len < digits + 3 || strncasecmp(text + len - digits - 2, "-v", 2) != 0)
+		return false;
+	CLEANUP(mem_free_ptr) char *number = mem_strndup(text + len - digits, digits);
+	uint64_t version;
+	out->variant = find_variant(c, text, len - digits - 2);
+	out->version = out->variant && *number != '0' && parse_u64(number, &version)
+			       ? card_version(out->variant, number)
+			       : NULL;
+	/* A label may look like a number. */
+	return out->version && out->version->version == version;
+}
+
+static bool read_tag(const struct card *c, const char *tag, bool ollama, struct wanted *out)
+{
+	size_t len = strlen(tag);
+	bool found = read_version(c, tag, len, out);
+	out->format = &formats[ollama ? 2 : 0];
+	for (size_t i = 1; !found && i < ARRAY_LEN(formats); i++) {
+		size_t end = strlen(formats[i].suffix);
+		if (len <= end || strcasecmp(tag + len - end, formats[i].suffix) != 0)
+			continue;
+		found = read_version(c, tag, len - end, out);
+		out->format = &formats[i];
+	}
+	return found && is_shown(c, out->version) &&
+	       mirror_oci_suits(out->format->bit, out->version);
+}
+
+/* -- documents ------------------------------------------------------------------------------ */
+
+static bool is_there(const void *ctx, const struct card_variant *v)
+{
+	return is_shown(ctx, v);
+}
+
+/* The name of a version and a format: that of all tags which mean it, so that they are the same
+ * manifest. */
+static char *tag_of(const struct wanted *w)
+{
+	return mem_printf("%s-v%llu%s", w->variant->id, (unsigned long long)w->version->version,
+			  w->format->suffix);
+}
+
+/* What belongs to a version in one format. */
+struct made {
+	struct readers_document manifest, config, license;
+};
+
+static void made_release(struct made *m)
+{
+	readers_document_release(&m->manifest);
+	readers_document_release(&m->config);
+	readers_document_release(&m->license);
+}
+
+static void take_blob(struct mirror_oci_blob *b, const char *type, struct readers_document *out)
+{
+	buf_init(&out->bytes, MIB);
+	out->type = type;
+	if (b->data)
+		buf_add(&out->bytes, b->data, b->len);
+	free(b->data);
+	sha256_of(buf_str(&out->bytes), out->bytes.len, &out->digest);
+}
+
+static void put_file(const struct readers_hub *h, const struct card_file *f, const char *member,
+		     json_t *manifest)
+{
+	const char *path = f ? readers_hub_path(h, f) : NULL;
+	char digest[OCI_DIGEST];
+	if (!path)
+		return;
+	json_t *o = json_put_object(manifest, member);
+	json_put_string(o, "rfilename", path);
+	json_put_string(o, "blobId", oci_digest_text(digest, &f->sha256));
+	json_put_u64(o, "size", f->size);
+}
+
+/* For llama.cpp, which reads the model's first file and its projector. */
+static int put_files(const struct readers_registry *r, const struct mirror_oci_subject *s,
+		     struct buf *bytes, struct err *e)
+{
+	static const struct json_limits limits = { .max_bytes = OCI_MANIFEST_MAX };
+	CLEANUP(readers_hub_release) struct readers_hub h = { 0 };
+	CLEANUP(json_release) json_t *o = NULL;
+	int rc = json_parse(buf_str(bytes), bytes->len, &limits, "the manifest", &o, e);
+	if (rc < 0)
+		return rc;
+	readers_hub_init(&h, r->repository, r->card);
+	put_file(&h, &s->variant->files[0], "ggufFile", o);
+	put_file(&h, s->projector, "mmprojFile", o);
+	buf_clear(bytes);
+	return json_compact(o, bytes, e);
+}
+
+static int make(const struct readers_registry *r, const struct wanted *w, struct made *out,
+		struct err *e)
+{
+	CLEANUP(oci_manifest_release) struct oci_manifest m = { 0 };
+	CLEANUP(mem_free_ptr) char *tag = tag_of(w);
+	struct mirror_oci_blob config = { 0 }, license = { 0 };
+	struct card_variant named = *w->version;
+	named.id = w->variant->id; /* an earlier version has none of its own */
+	struct mirror_oci_subject s = { .card = r->card, .variant = &named, .tag = tag };
+	s.projector = mirror_oci_projector(r->card, &named, is_there, r->card);
+	w->format->fill(&s, &m, &config, &license);
+	take_blob(&config, TYPE_JSON, &out->config);
+	take_blob(&license, TYPE_BLOB, &out->license);
+	buf_init(&out->manifest.bytes, 2 * OCI_MANIFEST_MAX);
+	int rc = oci_manifest_write(&m, &out->manifest.bytes, e);
+	if (rc == 0 && w->format->bit == OCI_FORMAT_DOCKER)
+		rc = put_files(r, &s, &out->manifest.bytes, e);
+	out->manifest.type = strcmp(m.type, OCI_TYPE_DOCKER) == 0 ? OCI_TYPE_DOCKER
+								  : OCI_TYPE_MANIFEST;
+	sha256_of(buf_str(&out->manifest.bytes), out->manifest.bytes.len, &out->manifest.digest);
+	return rc;
+}
+
+static int not_found(const struct readers_registry *r, const char *what, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "%s/%s has no such %s", r->repository, r->card->id, what);
+}
+
+int readers_registry_manifest(const struct readers_registry *r, const char *tag, bool ollama,
+			      struct readers_document *out, struct err *e)
+{
+	CLEANUP(made_release) struct made m = { 0 };
+	struct wanted w = { 0 };
+	if (!read_tag(r->card, tag, ollama, &w))
+		return not_found(r, "tag", e);
+	int rc = make(r, &w, &m, e);
+	if (rc < 0)
+		return rc;
+	*out = m.manifest;
+	m.manifest = (struct readers_document){ 0 };
+	return 0;
+}
+
+/* -- all of them ----------------------------------------------------------------------------- */
+
+/* Set only the card; use variant, version and format after each call that returns true. */
+struct walk {
+	const struct card *card;
+	struct wanted at;
+	size_t variant, version, format;
+};
+
+static bool walk_next(struct walk *w)
+{
+	for (; w->variant < w->card->variant_count; w->variant++, w->version = 0) {
+		const struct card_variant *v = &w->card->variants[w->variant];
+		for (; w->version <= v->superseded_count; w->version++, w->format = 0) {
+			const struct card_variant *at = w->version ? &v->superseded[w->version - 1]
+								   : v;
+			while (is_shown(w->card, at) && w->format < ARRAY_LEN(formats)) {
+				const struct format *f = &formats[w->format++];
+				w->at = (struct wanted){ v, at, f };
+				if (mirror_oci_suits(f->bit, at))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+void readers_registry_tags(const struct readers_registry *r, struct str_list *out)
+{
+	struct walk w = { .card = r->card };
+	struct wanted latest;
+	if (read_tag(r->card, LATEST, false, &latest))
+		str_list_add(out, LATEST);
+	while (walk_next(&w)) {
+		if (w.at.variant == w.at.version)
+			str_list_take(out,
+				      mem_printf("%s%s", w.at.variant->id, w.at.format->suffix));
+		str_list_take(out, tag_of(&w.at));
+	}
+}
+
+static bool take_if(struct readers_document *d, const struct digest *digest,
+		    struct readers_document *out)
+{
+	if (!d->bytes.len || !digest_equal(&d->digest, digest))
+		return false;
+	*out = *d;
+	*d = (struct readers_document){ 0 };
+	return true;
+}
+
+static int find(const struct readers_registry *r, const struct digest *digest, bool manifests,
+		struct readers_document *out, struct err *e)
+{
+	struct walk w = { .card = r->card };
+	while (walk_next(&w)) {
+		CLEANUP(made_release) struct made m = { 0 };
+		int rc = make(r, &w.at, &m, e);
+		if (rc < 0)
+			return rc;
+		if (manifests ? take_if(&m.manifest, digest, out)
+			      : take_if(&m.config, digest, out) || take_if(&m.license, digest, out))
+			return 0;
+	}
+	return not_found(r, manifests ? "manifest" : "blob", e);
+}
+
+int readers_registry_by_digest(const struct readers_registry *r, const struct digest *digest,
+			       struct readers_document *out, struct err *e)
+{
+	return find(r, digest, true, out, e);
+}
+
+int readers_registry_blob(const struct readers_registry *r, const struct digest *digest,
+			  struct readers_document *out, struct err *e)
+{
+	return find(r, digest, false, out, e);
+}

@@ -1,0 +1,203 @@
+#include "serve/face/hub.h"
+
+#include "readers/hub.h"
+#include "serve/face/documents.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <string.h>
+
+#define LIST_MAX 1000
+
+/* -- errors --------------------------------------------------------------------------------- */
+
+static void refuse(struct face_answer *out, const char *code, const char *message)
+{
+	json_t *o = json_object();
+	json_put_string(o, "error", message);
+	face_document_error(out, 404, o);
+	if (code)
+		face_document_header(out, "X-Error-Code", "%s", code);
+	face_document_header(out, "X-Error-Message", "%s", message);
+}
+
+static void refuse_model(struct face_answer *out)
+{
+	refuse(out, "RepoNotFound", "Repository not found");
+}
+
+static void refuse_revision(struct face_answer *out)
+{
+	refuse(out, "RevisionNotFound", "Invalid rev id");
+}
+
+static void refuse_entry(struct face_answer *out)
+{
+	refuse(out, "EntryNotFound", "Entry not found");
+}
+
+/* -- the list of models --------------------------------------------------------------------- */
+
+static bool has_text(const char *all, const char *part)
+{
+	return all && strcasestr(all, part);
+}
+
+static bool is_searched(const struct face_model *m, const char *search)
+{
+	return !search || has_text(m->card->id, search) || has_text(m->card->title, search);
+}
+
+/* All of them are read, because a search is not a cursor; what is sent is limited. */
+static void answer_list(const struct face_views *v, const struct face_request *r,
+			struct face_answer *out)
+{
+	CLEANUP(face_document_models_release) struct face_models found = { 0 };
+	CLEANUP(mem_free_ptr) char *author = face_document_query(r->query, "author");
+	CLEANUP(mem_free_ptr) char *search = face_document_query(r->query, "search");
+	CLEANUP(mem_free_ptr) char *cursor = face_document_query(r->query, "cursor");
+	CLEANUP(mem_free_ptr) char *limit = face_document_query(r->query, "limit");
+	CLEANUP(mem_free_ptr) char *last = NULL;
+	uint64_t max = LIST_MAX;
+	if (!limit || !parse_u64(limit, &max) || !max || max > LIST_MAX)
+		max = LIST_MAX;
+	face_document_models(v, r, cursor, SIZE_MAX, &found);
+	json_t *list = json_array();
+	size_t i = 0;
+	for (; i < found.count && json_array_size(list) < max; i++) {
+		const struct face_model *m = &found.at[i];
+		CLEANUP(readers_hub_release) struct readers_hub h = { 0 };
+		if ((author && strcmp(author, view_repository(m->view)) != 0) ||
+		    !is_searched(m, search))
+			continue;
+		readers_hub_init(&h, view_repository(m->view), m->card);
+		json_push(list, readers_hub_entry(&h));
+		free(last);
+		last = STEAL(h.name);
+	}
+	face_document_json(out, NULL, FACE_FRESH, list);
+	if (i == found.count || !last)
+		return;
+	CLEANUP(mem_free_ptr) char *from = path_percent_encode(last, "");
+	CLEANUP(mem_free_ptr) char *by = author ? path_percent_encode(author, "") : NULL;
+	CLEANUP(mem_free_ptr) char *word = search ? path_percent_encode(search, "") : NULL;
+	face_document_header(out, "Link",
+			     "<%s/api/models?limit=%llu&cursor=%s%s%s%s%s>; rel=\"next\"",
+			     r->base ? r->base : "", (unsigned long long)max, from,
+			     by ? "&author=" : "", by ? by : "", word ? "&search=" : "",
+			     word ? word : "");
+}
+
+/* -- one model ------------------------------------------------------------------------------ */
+
+/* What is named by a commit never changes. */
+static enum face_keep keep_of(const struct readers_hub *h, const char *revision)
+{
+	return strcmp(revision, h->commit) == 0 ? FACE_IMMUTABLE : FACE_FRESH;
+}
+
+static void answer_tree(const struct face_model *m, const struct readers_hub *h,
+			const struct face_request *r, const char *folder, enum face_keep keep,
+			struct face_answer *out)
+{
+	CLEANUP(mem_free_ptr) char *recursive = face_document_query(r->query, "recursive");
+	bool all = recursive && strcasecmp(recursive, "false") != 0 && strcmp(recursive, "0") != 0;
+	json_t *tree = readers_hub_tree(h, folder, all);
+	if (tree)
+		face_document_json(out, m->view, keep, tree);
+	else
+		refuse_entry(out);
+}
+
+/* parts: "api", "models", NAME, MODEL and what follows: none, refs, revision/REVISION,
+ * tree/REVISION, or tree/REVISION/FOLDER. */
+static void answer_api(const struct face_model *m, const struct readers_hub *h,
+		       const struct face_request *r, const struct str_list *parts,
+		       struct face_answer *out)
+{
+	const char *what = parts->count > 4 ? parts->at[4] : "";
+	const char *revision = parts->count > 5 ? parts->at[5] : "main";
+	if (strcmp(what, "refs") == 0 && parts->count == 5)
+		face_document_json(out, m->view, FACE_FRESH, readers_hub_refs(h));
+	else if (!readers_hub_is_revision(h, revision))
+		refuse_revision(out);
+	else if (!*what || (strcmp(what, "revision") == 0 && parts->count == 6))
+		face_document_json(out, m->view, keep_of(h, revision), readers_hub_model(h));
+	else if (strcmp(what, "tree") == 0 && parts->count > 5)
+		answer_tree(m, h, r, parts->count > 6 ? parts->at[6] : "", keep_of(h, revision),
+			    out);
+	else
+		refuse(out, NULL, "Not found");
+	if (out->status == 200)
+		face_document_header(out, "X-Repo-Commit", "%s", h->commit);
+}
+
+/* The name that a browser saves it under. */
+static void name_file(const char *path, struct face_answer *out)
+{
+	CLEANUP(mem_free_ptr) char *name = path_percent_encode(path_base(path), "");
+	face_document_header(out, "Content-Disposition", "attachment; filename*=UTF-8''%s", name);
+}
+
+static void answer_file(const struct face_model *m, const struct readers_hub *h,
+			const char *revision, const char *path, struct face_answer *out)
+{
+	struct err ignored = ERR_INIT;
+	struct view_file f;
+	char hex[DIGEST_HEX];
+	const struct readers_hub_file *file = readers_hub_find(h, path);
+	if (!readers_hub_is_revision(h, revision)) {
+		refuse_revision(out);
+		return;
+	}
+	if (!file || view_card_file(m->view, file->file, &f, &ignored) < 0 || f.withdrawn) {
+		refuse_entry(out);
+		face_document_header(out, "X-Repo-Commit", "%s", h->commit);
+		return;
+	}
+	face_document_file(out, m->view, &f, keep_of(h, revision));
+	face_document_header(out, "X-Repo-Commit", "%s", h->commit);
+	face_document_header(out, "X-Linked-Etag", "\"%s\"", digest_hex(hex, &f.file->sha256));
+	face_document_header(out, "X-Linked-Size", "%llu", (unsigned long long)f.file->size);
+	name_file(path, out);
+}
+
+static void answer_model(const struct face_views *v, const struct face_request *r,
+			 const struct str_list *parts, bool api, struct face_answer *out)
+{
+	CLEANUP(readers_hub_release) struct readers_hub h = { 0 };
+	struct face_model m;
+	size_t at = api ? 2 : 0;
+	if (!face_document_model(v, r, parts->at[at], parts->at[at + 1], &m)) {
+		refuse_model(out);
+		return;
+	}
+	readers_hub_init(&h, view_repository(m.view), m.card);
+	if (api)
+		answer_api(&m, &h, r, parts, out);
+	else
+		answer_file(&m, &h, parts->at[3], parts->at[4], out);
+}
+
+static bool is_api(const char *path)
+{
+	return strcmp(path, "/api/models") == 0 || str_starts(path, "/api/models/");
+}
+
+bool face_hub(const struct face_views *v, const struct face_request *r, struct face_answer *out)
+{
+	CLEANUP(str_list_release) struct str_list parts = { 0 };
+	bool api = is_api(r->path);
+	bool split = face_document_split(r->path, &parts, api ? 7 : 5);
+	if (api && strcmp(r->path, "/api/models") == 0)
+		answer_list(v, r, out);
+	else if (api && (!split || parts.count < 4))
+		refuse_model(out);
+	else if (api)
+		answer_model(v, r, &parts, true, out);
+	else if (split && parts.count == 5 && strcmp(parts.at[2], "resolve") == 0)
+		answer_model(v, r, &parts, false, out);
+	else
+		return false;
+	return true;
+}
