@@ -130,8 +130,7 @@ static void a_revision_is_main_or_the_beginning_of_the_commit(void **state)
 	assert_false(readers_hub_is_revision(&m.hub, text));
 }
 
-/* git hash-object of "version https://git-lfs.github.com/spec/v1\noid sha256:00…01\nsize 7\n",
- * computed with git 2.39. */
+/* The name is what git 2.39 made (git hash-object) of the pointer with this digest and size. */
 static void a_file_has_the_name_that_git_gives_to_its_pointer(void **state)
 {
 	(void)state;
