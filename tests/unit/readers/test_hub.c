@@ -49,8 +49,7 @@ static void models_are_listed_before_projectors_and_those_before_other_companion
 	assert_string_equal(m.hub.files[2].path, "lora.gguf");
 }
 
-static void
-files_of_the_same_name_with_other_contents_are_in_folders_of_their_variants(void **state)
+static void files_of_one_name_with_other_contents_are_in_folders_of_their_variants(void **state)
 {
 	(void)state;
 	CLEANUP(made_release) struct made m;
@@ -162,7 +161,7 @@ int main(void)
 		cmocka_unit_test(
 			models_are_listed_before_projectors_and_those_before_other_companions),
 		cmocka_unit_test(
-			files_of_the_same_name_with_other_contents_are_in_folders_of_their_variants),
+			files_of_one_name_with_other_contents_are_in_folders_of_their_variants),
 		cmocka_unit_test(a_file_that_two_variants_share_is_listed_once),
 		cmocka_unit_test(a_withdrawn_variant_is_not_listed),
 		cmocka_unit_test(the_commit_changes_with_the_files_and_with_nothing_else),
