@@ -6,13 +6,18 @@ S3rver     an incomplete S3: no ListParts, no copies of parts, ignores checksums
 Both are started once a run (shared.py).
 """
 
+import base64
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
+import tarfile
 
 import shared
 from waiting import PATIENCE
@@ -20,10 +25,17 @@ from waiting import PATIENCE
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 JS = ROOT / "tests" / "js"
 
+# Packages of hundreds of megabytes of which the tests read a few files: these.
+PARTS = {
+    "@octokit/openapi": r"generated/api\.github\.com\.json",
+    "cloudflare": r"package\.json|(resources/(logpush|rulesets|workers)|core|internal)/.*\.d\.mts"
+                  r"|(pagination|resource)\.d\.mts",
+}
+
 
 def install(folder=ROOT / "build" / "npm"):
     """Installs what the lock file names below `folder` unless it is there; returns where."""
-    wanted = (JS / "package-lock.json").read_text()
+    wanted = (JS / "package-lock.json").read_text() + repr(PARTS)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -31,26 +43,47 @@ def install(folder=ROOT / "build" / "npm"):
         if not done.exists() or done.read_text() != wanted:
             if not shutil.which("npm"):
                 raise RuntimeError("npm is missing: run scripts/install-deps test")
-            for name in ("package.json", "package-lock.json"):
-                shutil.copyfile(JS / name, folder / name)
-            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund",
-                            "--loglevel=error", "--cache", str(folder / "cache")], cwd=folder,
-                           check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
-            trim(folder)
+            packages = without_parts(folder)
+            npm(folder, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+            for name in PARTS:
+                unpack(folder, name, packages[f"node_modules/{name}"])
+            shutil.rmtree(folder / "cache")
             done.write_text(wanted)
     return folder
 
 
-def trim(folder):
-    """Removes what no test reads: GitHub's descriptions of its other servers, 380 MB, and all but
-    the types of Cloudflare's library."""
-    kept = "api.github.com.json"
-    for path in (folder / "node_modules/@octokit/openapi/generated").glob("*.json"):
-        if path.name != kept:
-            path.unlink()
-    for path in (folder / "node_modules/cloudflare").rglob("*"):
-        if path.is_file() and not path.name.endswith((".d.ts", ".d.mts", "package.json")):
-            path.unlink()
+def npm(folder, *words):
+    subprocess.run(["npm", *words, "--loglevel=error", "--cache", str(folder / "cache")], cwd=folder,
+                   check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+
+
+def without_parts(folder):
+    """Writes what npm shall install; returns the packages of the lock file."""
+    package, lock = (json.loads((JS / f"{name}.json").read_text())
+                     for name in ("package", "package-lock"))
+    packages = dict(lock["packages"])
+    for name in PARTS:
+        del package["dependencies"][name], lock["packages"][f"node_modules/{name}"]
+    lock["packages"][""]["dependencies"] = package["dependencies"]
+    (folder / "package.json").write_text(json.dumps(package))
+    (folder / "package-lock.json").write_text(json.dumps(lock))
+    return packages
+
+
+def unpack(folder, name, locked):
+    """The files of a package that are wanted, after a check of its archive by the lock file."""
+    npm(folder, "pack", f"{name}@{locked['version']}")
+    [archive] = folder.glob("*.tgz")
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    assert locked["integrity"] == f"sha512-{digest}", f"{name} is not what the lock file names"
+    with tarfile.open(archive) as members:
+        for member in members:
+            path = member.name.partition("/")[2]
+            if member.isfile() and re.fullmatch(PARTS[name], path):
+                to = folder / "node_modules" / name / path
+                to.parent.mkdir(parents=True, exist_ok=True)
+                to.write_bytes(members.extractfile(member).read())
+    archive.unlink()
 
 
 class NodeServer:
