@@ -108,7 +108,7 @@ static void add_blob(struct measuring *m, const struct digest *d, uint64_t bytes
 {
 	struct store_disk *out = m->out;
 	if (!record_refs_has(m->refs, d)) {
-		add(m, STORE_DISK_UNUSED, bytes);
+		add(m, store_has_edge(m->store) ? STORE_DISK_EDGE : STORE_DISK_UNUSED, bytes);
 		return;
 	}
 	add(m, STORE_DISK_MODELS, bytes);
@@ -143,6 +143,7 @@ static enum store_disk_part part_of(const char *name)
 	return strcmp(name, "partial") == 0 ? STORE_DISK_UNFINISHED
 	       : strcmp(name, "trust") == 0 ? STORE_DISK_TRUST
 	       : strcmp(name, "links") == 0 ? STORE_DISK_LINKS
+	       : strcmp(name, "edge") == 0  ? STORE_DISK_EDGE
 					    : STORE_DISK_OTHER;
 }
 

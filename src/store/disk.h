@@ -12,7 +12,8 @@ enum store_disk_part {
 	STORE_DISK_MODELS,     /* blobs that a model needs, and the folders of the variants */
 	STORE_DISK_UNFINISHED, /* partial/ */
 	STORE_DISK_DAMAGED,    /* blobs that were set aside */
-	STORE_DISK_UNUSED,     /* blobs that no model needs */
+	STORE_DISK_UNUSED,     /* blobs that no model needs, and no edge either */
+	STORE_DISK_EDGE,       /* blobs that only the edge needs, and edge/ */
 	STORE_DISK_TRUST,      /* trust/: metadata, catalogs, manifests */
 	STORE_DISK_LINKS,      /* links/: records */
 	STORE_DISK_OTHER,      /* the other folders; what is not of the store */

@@ -56,6 +56,22 @@ static int gc_temporaries(struct gc *g, const char *dir, uint64_t min_age_s, str
 	return rc;
 }
 
+bool store_has_edge(const struct store *s)
+{
+	CLEANUP(mem_free_ptr) char *dir = path_join(s->home, "edge");
+	return file_is_dir(dir);
+}
+
+/* The edge removes its own when it needs room. */
+static int gc_unneeded(struct gc *g, const char *path, const struct stat *st, struct err *e)
+{
+	if (g->store->edge_too || !store_has_edge(g->store))
+		return collect(g, path, st, &g->out->blobs, e);
+	g->out->edge++;
+	g->out->edge_bytes += (uint64_t)st->st_blocks * 512;
+	return 0;
+}
+
 static int gc_blobs(struct gc *g, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *dir = path_join(g->store->home, "blobs/sha256");
@@ -73,7 +89,7 @@ static int gc_blobs(struct gc *g, struct err *e)
 		if (lstat(path, &st) < 0)
 			continue;
 		if (digest_parse(&d, names.at[i]) && !record_refs_has(&refs, &d))
-			rc = collect(g, path, &st, &g->out->blobs, e);
+			rc = gc_unneeded(g, path, &st, e);
 		else if (str_ends(names.at[i], ".damaged"))
 			rc = collect(g, path, &st, &g->out->temporaries, e);
 	}

@@ -15,6 +15,8 @@
  *   models/<repository>/<model>/<variant>/.pinned         it stays as it is (store/pinned.h)
  *   marks/<hex>                                     size, time and inode of the verified blob
  *   links/<16 hex>.json                             layouts made for engines (store/links.h)
+ *   edge/                                           of `ferry serve` (serve/cache/): where it is,
+ *                                                   blobs that no model needs are the edge's
  *   trust/<repository>/                             TUF metadata as received
  *   trust/<repository>/cache/                       verified copies of the catalog and manifests
  *
@@ -44,6 +46,7 @@ struct store {
 	const struct clock *clock;
 	struct report *report; /* NULL: none */
 	bool by_size;          /* store_has() looks at sizes only */
+	bool edge_too;         /* store_gc() also removes blobs that only the edge needs */
 };
 
 /* $FERRY_HOME, else $XDG_DATA_HOME/ferry, else ~/.local/share/ferry. Caller frees. */
@@ -194,8 +197,13 @@ struct store_gc {
 	uint64_t blobs, partials, temporaries; /* files removed (or that would be) */
 	uint64_t bytes;
 	uint64_t kept, kept_bytes; /* unfinished downloads that stay */
+	uint64_t edge, edge_bytes; /* blobs that stay because the edge may need them */
 };
-/* Removes blobs that no variant links to or waits for, damaged blobs, temporary files older than
+/* Is it also the store of an edge? */
+bool store_has_edge(const struct store *s);
+
+/* Removes blobs that no variant links to or waits for (in the store of an edge only with
+ * s->edge_too), damaged blobs, temporary files older than
  * a day, partials that the store has as blobs, others (and their pending records) not changed for
  * partial_age_s (UINT64_MAX: none) that no process works on, and cached manifests not used for 30
  * days. dry_run only counts. */

@@ -91,7 +91,7 @@ static void put_parts(const struct du *x, json_t *document)
 		[STORE_DISK_MODELS] = "models",   [STORE_DISK_UNFINISHED] = "unfinished",
 		[STORE_DISK_DAMAGED] = "damaged", [STORE_DISK_UNUSED] = "unused",
 		[STORE_DISK_TRUST] = "trust",     [STORE_DISK_LINKS] = "links",
-		[STORE_DISK_OTHER] = "other",
+		[STORE_DISK_EDGE] = "edge",       [STORE_DISK_OTHER] = "other",
 	};
 	json_t *parts = json_object();
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -138,6 +138,7 @@ static void show(struct cli *cli, const json_t *document)
 	add_part(rows, document, "unfinished", "(unfinished downloads)");
 	add_part(rows, document, "damaged", "(damaged files, set aside)");
 	add_part(rows, document, "unused", "(files that no model uses)");
+	add_part(rows, document, "edge", "(the edge: what only `ferry serve` uses)");
 	add_part(rows, document, "trust", "(metadata and catalogs)");
 	add_part(rows, document, "links", "(records of links)");
 	add_part(rows, document, "other", "(folders and other files)");

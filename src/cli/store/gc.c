@@ -4,7 +4,7 @@
 #include "util/mem.h"
 
 struct gc_opts {
-	bool dry_run;
+	bool dry_run, edge;
 	uint64_t partials_s, max_size, unused_s;
 };
 
@@ -25,6 +25,9 @@ static const struct opt gc_opts[] = {
 	OPT_ENTRY(OPT_DURATION, gc_opts, partials_s, 0, "partials", "AGE",
 		  "also remove unfinished downloads that were not changed for this time, for "
 		  "example 7d; by default they are kept"),
+	OPT_ENTRY(OPT_FLAG, gc_opts, edge, 0, "edge", NULL,
+		  "also remove the files that only `ferry serve` uses; it fetches them again when "
+		  "they are asked for"),
 	OPT_LAST,
 };
 
@@ -128,6 +131,8 @@ static void put_gc(json_t *document, bool dry_run, const struct store_gc *gc)
 	json_put_u64(document, "bytes", gc->bytes);
 	json_put_u64(document, "partials_kept", gc->kept);
 	json_put_u64(document, "partials_kept_bytes", gc->kept_bytes);
+	json_put_u64(document, "edge_kept", gc->edge);
+	json_put_u64(document, "edge_kept_bytes", gc->edge_bytes);
 }
 
 static void tell_gc(struct cli *cli, const json_t *document, const struct store_gc *gc)
@@ -146,6 +151,10 @@ static void tell_gc(struct cli *cli, const json_t *document, const struct store_
 		cli_note(cli, document,
 			 "kept: {partials_kept#unfinished download}, {partials_kept_bytes:size}; "
 			 "--partials AGE removes old ones, `ferry store partials` lists them");
+	if (gc->edge)
+		cli_note(cli, document,
+			 "kept: {edge_kept#file} that only `ferry serve` uses, "
+			 "{edge_kept_bytes:size}; --edge removes them");
 }
 
 static int run_gc(struct cli *cli, struct err *e)
@@ -156,6 +165,7 @@ static int run_gc(struct cli *cli, struct err *e)
 	struct store_gc gc;
 	int rc = session_store(cli, &s, e);
 	s.by_size = true;
+	s.edge_too = o->edge;
 	if (rc == 0)
 		rc = store_gc(&s, o->partials_s, o->dry_run, &gc, e);
 	if (rc == 0)

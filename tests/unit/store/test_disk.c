@@ -166,6 +166,21 @@ static void a_file_that_no_model_uses_is_said_so(void **state)
 	assert_int_equal(m.disk.total, by_du(s));
 }
 
+static void in_the_store_of_an_edge_it_is_the_edges(void **state)
+{
+	struct stocked *s = *state;
+	struct digest d;
+	char hex[DIGEST_HEX];
+	sha256_of("orphan", 6, &d);
+	CLEANUP(mem_free_ptr) char *name = mem_printf("blobs/sha256/%s", digest_hex(hex, &d));
+	stocked_put(s, name, "orphan");
+	stocked_put(s, "edge/objects", "what it remembers");
+	CLEANUP(measured_release) struct measured m = measure(s);
+	assert_int_equal(m.disk.parts[STORE_DISK_UNUSED], 0);
+	assert_true(m.disk.parts[STORE_DISK_EDGE] > blob_blocks(s, "orphan"));
+	assert_int_equal(m.disk.total, by_du(s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +190,7 @@ int main(void)
 		TEST(what_a_fetch_waits_for_is_not_ones_own),
 		TEST(a_hard_link_counts_once),
 		TEST(a_file_that_no_model_uses_is_said_so),
+		TEST(in_the_store_of_an_edge_it_is_the_edges),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

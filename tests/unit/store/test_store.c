@@ -526,6 +526,24 @@ static void damaged_record_is_listed_and_keeps_its_blobs(void **state)
 	assert_ok(store_remove(&f->store, "r", "phi", "v", &freed, &e), &e);
 }
 
+static void gc_leaves_the_edge_its_files(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct store_gc gc;
+	add_blob(f, "one");
+	scratch_write(f->store.home, "edge/objects", "", 0);
+	assert_ok(store_gc(&f->store, 0, false, &gc, &e), &e);
+	assert_int_equal(gc.blobs, 0);
+	assert_int_equal(gc.edge, 1);
+	assert_true(has(f, "one"));
+	f->store.edge_too = true;
+	assert_ok(store_gc(&f->store, 0, false, &gc, &e), &e);
+	assert_int_equal(gc.blobs, 1);
+	assert_int_equal(gc.edge, 0);
+	assert_false(has(f, "one"));
+}
+
 /* Another file with the same bytes, size and time. */
 static void move_inode(const char *path, const char *text)
 {
@@ -802,6 +820,7 @@ int main(void)
 		TEST(in_a_read_only_store_the_inode_does_not_count),
 		TEST(verify_moves_a_damaged_blob_aside),
 		TEST(gc_takes_blobs_without_a_variant),
+		TEST(gc_leaves_the_edge_its_files),
 		TEST(gc_keeps_what_a_fetch_waits_for),
 		TEST(gc_takes_old_partials_that_nobody_holds),
 		TEST(gc_takes_a_partial_that_is_a_blob_already),
