@@ -1,6 +1,7 @@
 #include "serve/exchange_internal.h"
 
 #include "front/front.h"
+#include "serve/face/registry.h"
 #include "util/clock.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -43,13 +44,34 @@ static enum went wait_for(struct exchange *x, void (*work)(struct exchange *x))
 	return exchange_wait_work(x, work, 0) ? WENT_WAITING : answer_busy(x);
 }
 
-/* The token endpoint is that of registries; other clients look at the scheme alone. */
+/* Where readers of a registry get a token; other clients look at the scheme alone. */
 static enum went answer_unknown(struct exchange *x)
 {
+	bool token = strcmp(x->path, FACE_REGISTRY_TOKEN) == 0;
 	atomic_fetch_add(&x->edge->counts.refused, 1);
 	answer(x, 401, x->refusal);
-	add_header(x, "WWW-Authenticate", mem_strdup("Bearer realm=\"ferry\""));
+	add_header(x, "WWW-Authenticate",
+		   token ? mem_strdup("Basic realm=\"ferry\"")
+			 : mem_printf("Bearer realm=\"%s" FACE_REGISTRY_TOKEN
+				      "\",service=\"ferry\"",
+				      x->base));
 	return WENT_ON;
+}
+
+/* The credentials; NULL: none. */
+static const char *authorization_of(const struct exchange *x)
+{
+	const char *text = exchange_header(x, "Authorization");
+	return text && strcmp(text, "Bearer " FACE_REGISTRY_ANONYMOUS) == 0 ? NULL : text;
+}
+
+/* Readers of a registry show what they have only if they are asked for it here, once: where callers
+ * without credentials may pull, too, they would not get what is only for those with a key. */
+static bool asks_for_credentials(const struct exchange *x)
+{
+	return auth_has_credentials(x->edge->auth) && !x->who.known &&
+	       !exchange_header(x, "Authorization") &&
+	       (strcmp(x->path, "/v2/") == 0 || strcmp(x->path, "/v2") == 0);
 }
 
 static enum went answer_later(struct exchange *x, const struct err *why)
@@ -146,8 +168,7 @@ static enum went step_who(struct exchange *x)
 		x->who.name = mem_strdup("");
 		return know(x);
 	}
-	enum auth_result r = auth_check(x->edge->auth, exchange_header(x, "Authorization"), &x->who,
-					&why);
+	enum auth_result r = auth_check(x->edge->auth, authorization_of(x), &x->who, &why);
 	if (r == AUTH_WAIT)
 		return wait_for(x, refresh_keys);
 	if (r == AUTH_LATER)
@@ -209,7 +230,10 @@ static void ask_faces(struct exchange *x)
 		.base = x->base,
 		.who = &x->who,
 	};
-	face_answer(edge_views_for(x->edge, x->views, &x->who), &r, &x->answer);
+	if (strcmp(x->path, FACE_REGISTRY_TOKEN) == 0)
+		face_registry_token(exchange_header(x, "Authorization"), &x->answer);
+	else
+		face_answer(edge_views_for(x->edge, x->views, &x->who), &r, &x->answer);
 }
 
 static bool names(const struct face_views *v, const char *path)
@@ -270,7 +294,7 @@ static enum went step_answer(struct exchange *x)
 		ask_service(x);
 	else if (!s)
 		ask_faces(x);
-	if (!s && may_be_hidden(x))
+	if (!s && (asks_for_credentials(x) || may_be_hidden(x)))
 		return answer_nobody(x);
 	x->status = x->answer.status;
 	x->step = x->answer.is_file && x->status == 200 ? STEP_FILE : STEP_SEND;

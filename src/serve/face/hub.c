@@ -1,6 +1,6 @@
 #include "serve/face/hub.h"
 
-#include "readers/hub.h"
+#include "api/hub.h"
 #include "serve/face/documents.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -66,12 +66,12 @@ static void answer_list(const struct face_views *v, const struct face_request *r
 	size_t i = 0;
 	for (; i < found.count && json_array_size(list) < max; i++) {
 		const struct face_model *m = &found.at[i];
-		CLEANUP(readers_hub_release) struct readers_hub h = { 0 };
+		CLEANUP(api_hub_release) struct api_hub h = { 0 };
 		if ((author && strcmp(author, view_repository(m->view)) != 0) ||
 		    !is_searched(m, search))
 			continue;
-		readers_hub_init(&h, view_repository(m->view), m->card);
-		json_push(list, readers_hub_entry(&h));
+		api_hub_init(&h, view_repository(m->view), m->card);
+		json_push(list, api_hub_entry(&h));
 		free(last);
 		last = STEAL(h.name);
 	}
@@ -91,18 +91,18 @@ static void answer_list(const struct face_views *v, const struct face_request *r
 /* -- one model ------------------------------------------------------------------------------ */
 
 /* What is named by a commit never changes. */
-static enum face_keep keep_of(const struct readers_hub *h, const char *revision)
+static enum face_keep keep_of(const struct api_hub *h, const char *revision)
 {
 	return strcmp(revision, h->commit) == 0 ? FACE_IMMUTABLE : FACE_FRESH;
 }
 
-static void answer_tree(const struct face_model *m, const struct readers_hub *h,
+static void answer_tree(const struct face_model *m, const struct api_hub *h,
 			const struct face_request *r, const char *folder, enum face_keep keep,
 			struct face_answer *out)
 {
 	CLEANUP(mem_free_ptr) char *recursive = face_document_query(r->query, "recursive");
 	bool all = recursive && strcasecmp(recursive, "false") != 0 && strcmp(recursive, "0") != 0;
-	json_t *tree = readers_hub_tree(h, folder, all);
+	json_t *tree = api_hub_tree(h, folder, all);
 	if (tree)
 		face_document_json(out, m->view, keep, tree);
 	else
@@ -111,18 +111,18 @@ static void answer_tree(const struct face_model *m, const struct readers_hub *h,
 
 /* parts: "api", "models", NAME, MODEL and what follows: none, refs, revision/REVISION,
  * tree/REVISION, or tree/REVISION/FOLDER. */
-static void answer_api(const struct face_model *m, const struct readers_hub *h,
+static void answer_api(const struct face_model *m, const struct api_hub *h,
 		       const struct face_request *r, const struct str_list *parts,
 		       struct face_answer *out)
 {
 	const char *what = parts->count > 4 ? parts->at[4] : "";
 	const char *revision = parts->count > 5 ? parts->at[5] : "main";
 	if (strcmp(what, "refs") == 0 && parts->count == 5)
-		face_document_json(out, m->view, FACE_FRESH, readers_hub_refs(h));
-	else if (!readers_hub_is_revision(h, revision))
+		face_document_json(out, m->view, FACE_FRESH, api_hub_refs(h));
+	else if (!api_hub_is_revision(h, revision))
 		refuse_revision(out);
 	else if (!*what || (strcmp(what, "revision") == 0 && parts->count == 6))
-		face_document_json(out, m->view, keep_of(h, revision), readers_hub_model(h));
+		face_document_json(out, m->view, keep_of(h, revision), api_hub_model(h));
 	else if (strcmp(what, "tree") == 0 && parts->count > 5)
 		answer_tree(m, h, r, parts->count > 6 ? parts->at[6] : "", keep_of(h, revision),
 			    out);
@@ -139,14 +139,14 @@ static void name_file(const char *path, struct face_answer *out)
 	face_document_header(out, "Content-Disposition", "attachment; filename*=UTF-8''%s", name);
 }
 
-static void answer_file(const struct face_model *m, const struct readers_hub *h,
-			const char *revision, const char *path, struct face_answer *out)
+static void answer_file(const struct face_model *m, const struct api_hub *h, const char *revision,
+			const char *path, struct face_answer *out)
 {
 	struct err ignored = ERR_INIT;
 	struct view_file f;
 	char hex[DIGEST_HEX];
-	const struct readers_hub_file *file = readers_hub_find(h, path);
-	if (!readers_hub_is_revision(h, revision)) {
+	const struct api_hub_file *file = api_hub_find(h, path);
+	if (!api_hub_is_revision(h, revision)) {
 		refuse_revision(out);
 		return;
 	}
@@ -165,14 +165,14 @@ static void answer_file(const struct face_model *m, const struct readers_hub *h,
 static void answer_model(const struct face_views *v, const struct face_request *r,
 			 const struct str_list *parts, bool api, struct face_answer *out)
 {
-	CLEANUP(readers_hub_release) struct readers_hub h = { 0 };
+	CLEANUP(api_hub_release) struct api_hub h = { 0 };
 	struct face_model m;
 	size_t at = api ? 2 : 0;
 	if (!face_document_model(v, r, parts->at[at], parts->at[at + 1], &m)) {
 		refuse_model(out);
 		return;
 	}
-	readers_hub_init(&h, view_repository(m.view), m.card);
+	api_hub_init(&h, view_repository(m.view), m.card);
 	if (api)
 		answer_api(&m, &h, r, parts, out);
 	else

@@ -1,5 +1,5 @@
 /*
- * hub: the API of the Hugging Face Hub, read only: readers/hub.h has the documents, and the clients
+ * hub: the API of the Hugging Face Hub, read only: api/hub.h has the documents, and the clients
  * that they were read from.
  *
  *   /api/models?author=&search=&limit=&cursor=        the models that the caller may pull

@@ -2,7 +2,7 @@
 
 #include "oci/manifest.h"
 #include "oci/reference.h"
-#include "readers/registry.h"
+#include "api/registry.h"
 #include "serve/face/documents.h"
 #include "util/base64.h"
 #include "util/mem.h"
@@ -74,7 +74,7 @@ static void answer_catalog(const struct face_views *v, const struct face_request
 		link_next(r, n, last, out);
 }
 
-static void answer_tags(const struct readers_registry *m, const struct face_request *r,
+static void answer_tags(const struct api_registry *m, const struct face_request *r,
 			struct face_answer *out)
 {
 	CLEANUP(str_list_release) struct str_list tags = { 0 };
@@ -82,7 +82,7 @@ static void answer_tags(const struct readers_registry *m, const struct face_requ
 	CLEANUP(mem_free_ptr) char *name = mem_printf("%s/%s", m->repository, m->card->id);
 	size_t n = limit_of(r, "n"), count = 0;
 	const char *last = NULL;
-	readers_registry_tags(m, &tags);
+	api_registry_tags(m, &tags);
 	if (tags.count)
 		qsort(tags.at, tags.count, sizeof *tags.at, str_compare);
 	json_t *root = json_object();
@@ -111,8 +111,8 @@ static void answer_referrers(struct face_answer *out)
 
 /* -- documents ------------------------------------------------------------------------------ */
 
-static void answer_document(const struct view *v, const struct readers_document *d,
-			    enum face_keep keep, struct face_answer *out)
+static void answer_document(const struct view *v, const struct api_document *d, enum face_keep keep,
+			    struct face_answer *out)
 {
 	char digest[OCI_DIGEST];
 	face_document_bytes(out, v, d->type, keep, buf_str(&d->bytes), d->bytes.len);
@@ -132,16 +132,16 @@ static bool is_ollama(const char *accept)
 	       !takes(accept, "*/*");
 }
 
-static void answer_manifest(const struct face_model *m, const struct readers_registry *of,
+static void answer_manifest(const struct face_model *m, const struct api_registry *of,
 			    const char *reference, const struct face_request *r,
 			    struct face_answer *out)
 {
-	CLEANUP(readers_document_release) struct readers_document d = { 0 };
+	CLEANUP(api_document_release) struct api_document d = { 0 };
 	struct err e = ERR_INIT;
 	struct digest digest;
 	bool by_digest = oci_digest_parse(reference, &digest);
-	int rc = by_digest ? readers_registry_by_digest(of, &digest, &d, &e)
-			   : readers_registry_manifest(of, reference, is_ollama(r->accept), &d, &e);
+	int rc = by_digest ? api_registry_by_digest(of, &digest, &d, &e)
+			   : api_registry_manifest(of, reference, is_ollama(r->accept), &d, &e);
 	if (rc < 0) {
 		refuse_manifest(out);
 		return;
@@ -165,10 +165,10 @@ static bool find_file(const struct face_model *m, const struct digest *digest,
 	return false;
 }
 
-static void answer_blob(const struct face_model *m, const struct readers_registry *of,
+static void answer_blob(const struct face_model *m, const struct api_registry *of,
 			const char *reference, struct face_answer *out)
 {
-	CLEANUP(readers_document_release) struct readers_document d = { 0 };
+	CLEANUP(api_document_release) struct api_document d = { 0 };
 	struct err ignored = ERR_INIT;
 	struct view_file f;
 	struct digest digest;
@@ -179,7 +179,7 @@ static void answer_blob(const struct face_model *m, const struct readers_registr
 	if (find_file(m, &digest, &f)) {
 		face_document_file(out, m->view, &f, FACE_IMMUTABLE);
 		face_document_header(out, "Docker-Content-Digest", "%s", reference);
-	} else if (readers_registry_blob(of, &digest, &d, &ignored) == 0) {
+	} else if (api_registry_blob(of, &digest, &d, &ignored) == 0) {
 		answer_document(m->view, &d, FACE_IMMUTABLE, out);
 	} else {
 		refuse_blob(out);
@@ -195,7 +195,7 @@ static void answer_model(const struct face_views *v, const struct face_request *
 		refuse(out, 404, "NAME_UNKNOWN", "repository name not known to registry");
 		return;
 	}
-	struct readers_registry of = { .repository = view_repository(m.view), .card = m.card };
+	struct api_registry of = { .repository = view_repository(m.view), .card = m.card };
 	if (strcmp(what, "manifests") == 0)
 		answer_manifest(&m, &of, reference, r, out);
 	else if (strcmp(what, "blobs") == 0)

@@ -5,7 +5,7 @@
  *   /v2/                                    what it is
  *   /v2/_catalog?n=&last=                   NAME/MODEL of all models that the caller may pull
  *   /v2/NAME/MODEL/tags/list?n=&last=
- *   /v2/NAME/MODEL/manifests/TAG|DIGEST     readers/registry.h
+ *   /v2/NAME/MODEL/manifests/TAG|DIGEST     api/registry.h
  *   /v2/NAME/MODEL/blobs/DIGEST
  *   /v2/NAME/MODEL/referrers/DIGEST         none
  *

@@ -12,38 +12,37 @@
  * NAME/MODEL/resolve/main/: so these members are in the manifests, too. Readers of manifests ignore
  * members that they do not know (OCI image-spec 1.1, considerations.md, Extensibility).
  */
-#ifndef FERRY_READERS_REGISTRY_H
-#define FERRY_READERS_REGISTRY_H
+#ifndef FERRY_API_REGISTRY_H
+#define FERRY_API_REGISTRY_H
 
 #include "catalog/card.h"
 #include "util/buf.h"
 
-struct readers_document {
+struct api_document {
 	const char *type; /* media type */
 	struct digest digest;
 	struct buf bytes;
 };
-void readers_document_release(struct readers_document *d);
+void api_document_release(struct api_document *d);
 
-struct readers_registry {
+struct api_registry {
 	const char *repository; /* NAME */
 	const struct card *card;
 };
 
 /* "latest" and the tags of all current versions, in the order of the card. */
-void readers_registry_tags(const struct readers_registry *r, struct str_list *out);
+void api_registry_tags(const struct api_registry *r, struct str_list *out);
 
 /* The manifest of a tag. ollama: for a reader that takes Docker's manifests only, so that a tag
  * without FORMAT is Ollama's. ERR_NOT_FOUND. */
-WARN_UNUSED int readers_registry_manifest(const struct readers_registry *r, const char *tag,
-					  bool ollama, struct readers_document *out, struct err *e);
+WARN_UNUSED int api_registry_manifest(const struct api_registry *r, const char *tag, bool ollama,
+				      struct api_document *out, struct err *e);
 
 /* A manifest, by its digest. */
-WARN_UNUSED int readers_registry_by_digest(const struct readers_registry *r,
-					   const struct digest *digest,
-					   struct readers_document *out, struct err *e);
+WARN_UNUSED int api_registry_by_digest(const struct api_registry *r, const struct digest *digest,
+				       struct api_document *out, struct err *e);
 /* A configuration or a license: what is no file of the release. */
-WARN_UNUSED int readers_registry_blob(const struct readers_registry *r, const struct digest *digest,
-				      struct readers_document *out, struct err *e);
+WARN_UNUSED int api_registry_blob(const struct api_registry *r, const struct digest *digest,
+				  struct api_document *out, struct err *e);
 
 #endif

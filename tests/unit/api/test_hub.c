@@ -1,4 +1,4 @@
-#include "readers/hub.h"
+#include "api/hub.h"
 
 #include "unit.h"
 
@@ -14,7 +14,7 @@
 
 struct made {
 	struct card card;
-	struct readers_hub hub;
+	struct api_hub hub;
 };
 
 static void make(const char *text, struct made *out)
@@ -22,12 +22,12 @@ static void make(const char *text, struct made *out)
 	struct err e = ERR_INIT;
 	*out = (struct made){ 0 };
 	assert_ok(card_parse(text, strlen(text), "test", &out->card, &e), &e);
-	readers_hub_init(&out->hub, "acme", &out->card);
+	api_hub_init(&out->hub, "acme", &out->card);
 }
 
 static void made_release(struct made *m)
 {
-	readers_hub_release(&m->hub);
+	api_hub_release(&m->hub);
 	card_release(&m->card);
 }
 
@@ -64,13 +64,13 @@ static void files_of_one_name_with_other_contents_are_in_folders_of_their_varian
 	     &m);
 	assert_string_equal(m.hub.files[0].path, "a/x.gguf");
 	assert_string_equal(m.hub.files[1].path, "b/x.gguf");
-	CLEANUP(json_release) json_t *root = readers_hub_tree(&m.hub, "", false);
+	CLEANUP(json_release) json_t *root = api_hub_tree(&m.hub, "", false);
 	assert_int_equal(json_array_size(root), 2);
 	assert_string_equal(json_text(json_array_get(root, 0), "type"), "directory");
-	CLEANUP(json_release) json_t *folder = readers_hub_tree(&m.hub, "b", false);
+	CLEANUP(json_release) json_t *folder = api_hub_tree(&m.hub, "b", false);
 	assert_string_equal(json_text(json_array_get(folder, 0), "path"), "b/x.gguf");
-	assert_null(readers_hub_tree(&m.hub, "c", true));
-	CLEANUP(json_release) json_t *all = readers_hub_tree(&m.hub, "", true);
+	assert_null(api_hub_tree(&m.hub, "c", true));
+	CLEANUP(json_release) json_t *all = api_hub_tree(&m.hub, "", true);
 	assert_int_equal(json_array_size(all), 4);
 }
 
@@ -95,7 +95,7 @@ static void a_withdrawn_variant_is_not_listed(void **state)
 								      FILE_OF("y.gguf", "", "2"))),
 	     &m);
 	assert_int_equal(m.hub.count, 1);
-	assert_null(readers_hub_find(&m.hub, "x.gguf"));
+	assert_null(api_hub_find(&m.hub, "x.gguf"));
 }
 
 static void the_commit_changes_with_the_files_and_with_nothing_else(void **state)
@@ -115,18 +115,18 @@ static void a_revision_is_main_or_the_beginning_of_the_commit(void **state)
 	(void)state;
 	CLEANUP(made_release) struct made m;
 	make(CARD("", VARIANT("a", "", FILE_OF("x.gguf", "", "1"))), &m);
-	char text[READERS_HUB_COMMIT];
-	assert_true(readers_hub_is_revision(&m.hub, "main"));
-	assert_true(readers_hub_is_revision(&m.hub, m.hub.commit));
+	char text[API_HUB_COMMIT];
+	assert_true(api_hub_is_revision(&m.hub, "main"));
+	assert_true(api_hub_is_revision(&m.hub, m.hub.commit));
 	memcpy(text, m.hub.commit, sizeof text);
 	text[7] = '\0';
-	assert_true(readers_hub_is_revision(&m.hub, text));
+	assert_true(api_hub_is_revision(&m.hub, text));
 	text[6] = '\0';
-	assert_false(readers_hub_is_revision(&m.hub, text));
-	assert_false(readers_hub_is_revision(&m.hub, ""));
+	assert_false(api_hub_is_revision(&m.hub, text));
+	assert_false(api_hub_is_revision(&m.hub, ""));
 	memset(text, '0', 40);
 	text[40] = '\0';
-	assert_false(readers_hub_is_revision(&m.hub, text));
+	assert_false(api_hub_is_revision(&m.hub, text));
 }
 
 /* The name is what git 2.39 made (git hash-object) of the pointer with this digest and size. */
@@ -135,7 +135,7 @@ static void a_file_has_the_name_that_git_gives_to_its_pointer(void **state)
 	(void)state;
 	CLEANUP(made_release) struct made m;
 	make(CARD("", VARIANT("a", "", FILE_OF("x.gguf", "", "1"))), &m);
-	CLEANUP(json_release) json_t *tree = readers_hub_tree(&m.hub, "", true);
+	CLEANUP(json_release) json_t *tree = api_hub_tree(&m.hub, "", true);
 	const json_t *f = json_array_get(tree, 0);
 	assert_string_equal(json_text(f, "oid"), "a9e777300a774dacb7db59dc9fe7d51a46dea323");
 	assert_string_equal(json_text(json_object_get(f, "lfs"), "oid"), DIGEST("1"));
@@ -149,7 +149,7 @@ static void times_have_fractions_as_pythons_client_needs_them(void **state)
 	make(CARD("\"updated\":\"2026-01-02T03:04:05Z\",",
 		  VARIANT("a", "", FILE_OF("x.gguf", "", "1"))),
 	     &m);
-	CLEANUP(json_release) json_t *model = readers_hub_model(&m.hub);
+	CLEANUP(json_release) json_t *model = api_hub_model(&m.hub);
 	assert_string_equal(json_text(model, "lastModified"), "2026-01-02T03:04:05.000Z");
 	assert_string_equal(json_text(model, "id"), "acme/m");
 	assert_null(json_text(model, "createdAt"));

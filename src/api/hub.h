@@ -1,5 +1,5 @@
 /*
- * readers: documents for programs that were made for others' servers: the API of the Hugging Face
+ * api: documents for programs that were made for others' servers: the API of the Hugging Face
  * Hub (hub.h), and manifests of a registry (registry.h). They are made from cards alone, and are
  * the same wherever they are made: on an edge, or as files for a mirror.
  *
@@ -19,43 +19,43 @@
  * common/download.cpp (find_best_model takes the first file that matches: so the files of models
  * come first; commit 0216dab).
  */
-#ifndef FERRY_READERS_HUB_H
-#define FERRY_READERS_HUB_H
+#ifndef FERRY_API_HUB_H
+#define FERRY_API_HUB_H
 
 #include "catalog/card.h"
 
-#define READERS_HUB_COMMIT 41 /* 40 hexadecimal digits and a NUL */
+#define API_HUB_COMMIT 41 /* 40 hexadecimal digits and a NUL */
 
-struct readers_hub_file {
+struct api_hub_file {
 	char *path;
 	const struct card_file *file; /* borrowed from the card */
 	char oid[41];                 /* git's name of the pointer that LFS would have for it */
 };
 
-struct readers_hub {
+struct api_hub {
 	const struct card *card; /* borrowed */
 	char *name;              /* "NAME/MODEL" */
-	char commit[READERS_HUB_COMMIT];
-	struct readers_hub_file *files; /* models first, then projectors, then other companions */
+	char commit[API_HUB_COMMIT];
+	struct api_hub_file *files; /* models first, then projectors, then other companions */
 	size_t count, cap;
 };
-void readers_hub_init(struct readers_hub *out, const char *repository, const struct card *card);
-void readers_hub_release(struct readers_hub *h);
+void api_hub_init(struct api_hub *out, const char *repository, const struct card *card);
+void api_hub_release(struct api_hub *h);
 
 /* "main", the commit, or at least 7 of its digits. */
-bool readers_hub_is_revision(const struct readers_hub *h, const char *revision);
-const struct readers_hub_file *readers_hub_find(const struct readers_hub *h, const char *path);
+bool api_hub_is_revision(const struct api_hub *h, const char *revision);
+const struct api_hub_file *api_hub_find(const struct api_hub *h, const char *path);
 /* The path that a file has; NULL: it has none, because it is not of a current version. */
-const char *readers_hub_path(const struct readers_hub *h, const struct card_file *file);
+const char *api_hub_path(const struct api_hub *h, const struct card_file *file);
 
 /* /api/models/NAME/MODEL. The caller owns these. */
-json_t *readers_hub_model(const struct readers_hub *h);
+json_t *api_hub_model(const struct api_hub *h);
 /* Its entry in /api/models, without files. */
-json_t *readers_hub_entry(const struct readers_hub *h);
+json_t *api_hub_entry(const struct api_hub *h);
 /* /api/models/NAME/MODEL/refs */
-json_t *readers_hub_refs(const struct readers_hub *h);
+json_t *api_hub_refs(const struct api_hub *h);
 /* /api/models/NAME/MODEL/tree/REVISION/FOLDER. folder "": the root. NULL: there is no such folder.
  */
-json_t *readers_hub_tree(const struct readers_hub *h, const char *folder, bool recursive);
+json_t *api_hub_tree(const struct api_hub *h, const char *folder, bool recursive);
 
 #endif

@@ -1,4 +1,4 @@
-#include "readers/registry.h"
+#include "api/registry.h"
 
 #include "mirror/oci_formats.h"
 #include "unit.h"
@@ -33,7 +33,7 @@ static const char text[] =
 										      "6") "]}]}";
 
 static struct card card;
-static const struct readers_registry of = { "acme", &card };
+static const struct api_registry of = { "acme", &card };
 
 static int set_up(void **state)
 {
@@ -50,12 +50,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static json_t *manifest(const char *tag, bool ollama, struct readers_document *d)
+static json_t *manifest(const char *tag, bool ollama, struct api_document *d)
 {
 	static const struct json_limits limits = { .max_bytes = MIB };
 	struct err e = ERR_INIT;
 	json_t *o = NULL;
-	if (readers_registry_manifest(&of, tag, ollama, d, &e) < 0)
+	if (api_registry_manifest(&of, tag, ollama, d, &e) < 0)
 		return NULL;
 	assert_ok(json_parse(buf_str(&d->bytes), d->bytes.len, &limits, tag, &o, &e), &e);
 	return o;
@@ -64,7 +64,7 @@ static json_t *manifest(const char *tag, bool ollama, struct readers_document *d
 /* "TYPE" of its first layer; "" when there is no such tag. */
 static void first_layer_is(const char *tag, bool ollama, const char *type)
 {
-	CLEANUP(readers_document_release) struct readers_document d = { 0 };
+	CLEANUP(api_document_release) struct api_document d = { 0 };
 	CLEANUP(json_release) json_t *m = manifest(tag, ollama, &d);
 	const json_t *layer = json_array_get(json_object_get(m, "layers"), 0);
 	assert_string_equal(layer ? json_text(layer, "mediaType") : "", type);
@@ -114,7 +114,7 @@ static void a_reader_of_dockers_manifests_gets_ollamas_if_the_model_is_one_file(
 static void all_tags_of_a_version_have_the_same_manifest(void **state)
 {
 	(void)state;
-	CLEANUP(readers_document_release) struct readers_document a = { 0 }, b = { 0 }, c = { 0 };
+	CLEANUP(api_document_release) struct api_document a = { 0 }, b = { 0 }, c = { 0 };
 	json_decref(manifest("q4", false, &a));
 	json_decref(manifest("latest", false, &b));
 	json_decref(manifest("q4-v1", false, &c));
@@ -122,11 +122,11 @@ static void all_tags_of_a_version_have_the_same_manifest(void **state)
 	assert_false(digest_equal(&a.digest, &c.digest));
 }
 
-/* Older versions of llama.cpp: readers/registry.h. */
+/* Older versions of llama.cpp: api/registry.h. */
 static void the_files_for_llama_cpp_are_named_as_in_the_hub(void **state)
 {
 	(void)state;
-	CLEANUP(readers_document_release) struct readers_document d = { 0 }, old = { 0 };
+	CLEANUP(api_document_release) struct api_document d = { 0 }, old = { 0 };
 	CLEANUP(json_release) json_t *m = manifest("q4", false, &d);
 	assert_string_equal(json_text(json_object_get(m, "ggufFile"), "rfilename"), "m2.gguf");
 	assert_string_equal(json_text(json_object_get(m, "mmprojFile"), "rfilename"),
@@ -141,17 +141,16 @@ static void what_a_manifest_names_is_found_by_its_digest(void **state)
 	struct err e = ERR_INIT;
 	static const char *const tags[] = { "q4", "q4-ollama", "q4-v1-modelpack", "big" };
 	for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
-		CLEANUP(readers_document_release)
-		struct readers_document d = { 0 }, again = { 0 }, config = { 0 }, license = { 0 };
+		CLEANUP(api_document_release)
+		struct api_document d = { 0 }, again = { 0 }, config = { 0 }, license = { 0 };
 		CLEANUP(oci_manifest_release) struct oci_manifest m = { 0 };
 		CLEANUP(json_release) json_t *o = manifest(tags[i], false, &d);
-		assert_ok(readers_registry_by_digest(&of, &d.digest, &again, &e), &e);
+		assert_ok(api_registry_by_digest(&of, &d.digest, &again, &e), &e);
 		assert_string_equal(buf_str(&d.bytes), buf_str(&again.bytes));
 		assert_ok(oci_manifest_parse(buf_str(&d.bytes), d.bytes.len, "m", &m, &e), &e);
-		assert_ok(readers_registry_blob(&of, &m.config.digest, &config, &e), &e);
+		assert_ok(api_registry_blob(&of, &m.config.digest, &config, &e), &e);
 		assert_int_equal(config.bytes.len, m.config.size);
-		assert_ok(readers_registry_blob(&of, &m.layers[m.count - 1].digest, &license, &e),
-			  &e);
+		assert_ok(api_registry_blob(&of, &m.layers[m.count - 1].digest, &license, &e), &e);
 		assert_int_equal(license.bytes.len, m.layers[m.count - 1].size);
 	}
 }
@@ -159,24 +158,24 @@ static void what_a_manifest_names_is_found_by_its_digest(void **state)
 static void a_digest_of_nothing_is_not_found(void **state)
 {
 	(void)state;
-	CLEANUP(readers_document_release) struct readers_document d = { 0 };
+	CLEANUP(api_document_release) struct api_document d = { 0 };
 	struct err e = ERR_INIT;
 	struct digest empty;
 	sha256_of("", 0, &empty);
-	assert_int_equal(readers_registry_by_digest(&of, &empty, &d, &e), -ERR_NOT_FOUND);
-	assert_int_equal(readers_registry_blob(&of, &empty, &d, &e), -ERR_NOT_FOUND);
+	assert_int_equal(api_registry_by_digest(&of, &empty, &d, &e), -ERR_NOT_FOUND);
+	assert_int_equal(api_registry_blob(&of, &empty, &d, &e), -ERR_NOT_FOUND);
 }
 
 static void every_listed_tag_has_a_manifest(void **state)
 {
 	(void)state;
 	CLEANUP(str_list_release) struct str_list tags = { 0 };
-	readers_registry_tags(&of, &tags);
+	api_registry_tags(&of, &tags);
 	assert_true(str_list_has(&tags, "latest"));
 	assert_true(str_list_has(&tags, "q4-v1-ollama"));
 	assert_false(str_list_has(&tags, "old"));
 	for (size_t i = 0; i < tags.count; i++) {
-		CLEANUP(readers_document_release) struct readers_document d = { 0 };
+		CLEANUP(api_document_release) struct api_document d = { 0 };
 		CLEANUP(json_release) json_t *m = manifest(tags.at[i], false, &d);
 		assert_non_null(m);
 	}

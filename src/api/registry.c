@@ -1,8 +1,8 @@
-#include "readers/registry.h"
+#include "api/registry.h"
 
 #include "mirror/oci_formats.h"
 #include "oci/tag.h"
-#include "readers/hub.h"
+#include "api/hub.h"
 #include "util/mem.h"
 
 #include <stdio.h>
@@ -12,10 +12,10 @@
 #define TYPE_BLOB "application/octet-stream"
 #define LATEST "latest"
 
-void readers_document_release(struct readers_document *d)
+void api_document_release(struct api_document *d)
 {
 	buf_release(&d->bytes);
-	*d = (struct readers_document){ 0 };
+	*d = (struct api_document){ 0 };
 }
 
 static const struct format {
@@ -114,17 +114,17 @@ static char *tag_of(const struct wanted *w)
 
 /* What belongs to a version in one format. */
 struct made {
-	struct readers_document manifest, config, license;
+	struct api_document manifest, config, license;
 };
 
 static void made_release(struct made *m)
 {
-	readers_document_release(&m->manifest);
-	readers_document_release(&m->config);
-	readers_document_release(&m->license);
+	api_document_release(&m->manifest);
+	api_document_release(&m->config);
+	api_document_release(&m->license);
 }
 
-static void take_blob(struct mirror_oci_blob *b, const char *type, struct readers_document *out)
+static void take_blob(struct mirror_oci_blob *b, const char *type, struct api_document *out)
 {
 	buf_init(&out->bytes, MIB);
 	out->type = type;
@@ -134,10 +134,10 @@ static void take_blob(struct mirror_oci_blob *b, const char *type, struct reader
 	sha256_of(buf_str(&out->bytes), out->bytes.len, &out->digest);
 }
 
-static void put_file(const struct readers_hub *h, const struct card_file *f, const char *member,
+static void put_file(const struct api_hub *h, const struct card_file *f, const char *member,
 		     json_t *manifest)
 {
-	const char *path = f ? readers_hub_path(h, f) : NULL;
+	const char *path = f ? api_hub_path(h, f) : NULL;
 	char digest[OCI_DIGEST];
 	if (!path)
 		return;
@@ -148,23 +148,23 @@ static void put_file(const struct readers_hub *h, const struct card_file *f, con
 }
 
 /* For llama.cpp, which reads the model's first file and its projector. */
-static int put_files(const struct readers_registry *r, const struct mirror_oci_subject *s,
+static int put_files(const struct api_registry *r, const struct mirror_oci_subject *s,
 		     struct buf *bytes, struct err *e)
 {
 	static const struct json_limits limits = { .max_bytes = OCI_MANIFEST_MAX };
-	CLEANUP(readers_hub_release) struct readers_hub h = { 0 };
+	CLEANUP(api_hub_release) struct api_hub h = { 0 };
 	CLEANUP(json_release) json_t *o = NULL;
 	int rc = json_parse(buf_str(bytes), bytes->len, &limits, "the manifest", &o, e);
 	if (rc < 0)
 		return rc;
-	readers_hub_init(&h, r->repository, r->card);
+	api_hub_init(&h, r->repository, r->card);
 	put_file(&h, &s->variant->files[0], "ggufFile", o);
 	put_file(&h, s->projector, "mmprojFile", o);
 	buf_clear(bytes);
 	return json_compact(o, bytes, e);
 }
 
-static int make(const struct readers_registry *r, const struct wanted *w, struct made *out,
+static int make(const struct api_registry *r, const struct wanted *w, struct made *out,
 		struct err *e)
 {
 	CLEANUP(oci_manifest_release) struct oci_manifest m = { 0 };
@@ -187,13 +187,13 @@ static int make(const struct readers_registry *r, const struct wanted *w, struct
 	return rc;
 }
 
-static int not_found(const struct readers_registry *r, const char *what, struct err *e)
+static int not_found(const struct api_registry *r, const char *what, struct err *e)
 {
 	return err_set(e, ERR_NOT_FOUND, "%s/%s has no such %s", r->repository, r->card->id, what);
 }
 
-int readers_registry_manifest(const struct readers_registry *r, const char *tag, bool ollama,
-			      struct readers_document *out, struct err *e)
+int api_registry_manifest(const struct api_registry *r, const char *tag, bool ollama,
+			  struct api_document *out, struct err *e)
 {
 	CLEANUP(made_release) struct made m = { 0 };
 	struct wanted w = { 0 };
@@ -203,7 +203,7 @@ int readers_registry_manifest(const struct readers_registry *r, const char *tag,
 	if (rc < 0)
 		return rc;
 	*out = m.manifest;
-	m.manifest = (struct readers_document){ 0 };
+	m.manifest = (struct api_document){ 0 };
 	return 0;
 }
 
@@ -234,7 +234,7 @@ static bool walk_next(struct walk *w)
 	return false;
 }
 
-void readers_registry_tags(const struct readers_registry *r, struct str_list *out)
+void api_registry_tags(const struct api_registry *r, struct str_list *out)
 {
 	struct walk w = { .card = r->card };
 	struct wanted latest;
@@ -248,18 +248,17 @@ void readers_registry_tags(const struct readers_registry *r, struct str_list *ou
 	}
 }
 
-static bool take_if(struct readers_document *d, const struct digest *digest,
-		    struct readers_document *out)
+static bool take_if(struct api_document *d, const struct digest *digest, struct api_document *out)
 {
 	if (!d->bytes.len || !digest_equal(&d->digest, digest))
 		return false;
 	*out = *d;
-	*d = (struct readers_document){ 0 };
+	*d = (struct api_document){ 0 };
 	return true;
 }
 
-static int find(const struct readers_registry *r, const struct digest *digest, bool manifests,
-		struct readers_document *out, struct err *e)
+static int find(const struct api_registry *r, const struct digest *digest, bool manifests,
+		struct api_document *out, struct err *e)
 {
 	struct walk w = { .card = r->card };
 	while (walk_next(&w)) {
@@ -274,14 +273,14 @@ static int find(const struct readers_registry *r, const struct digest *digest, b
 	return not_found(r, manifests ? "manifest" : "blob", e);
 }
 
-int readers_registry_by_digest(const struct readers_registry *r, const struct digest *digest,
-			       struct readers_document *out, struct err *e)
+int api_registry_by_digest(const struct api_registry *r, const struct digest *digest,
+			   struct api_document *out, struct err *e)
 {
 	return find(r, digest, true, out, e);
 }
 
-int readers_registry_blob(const struct readers_registry *r, const struct digest *digest,
-			  struct readers_document *out, struct err *e)
+int api_registry_blob(const struct api_registry *r, const struct digest *digest,
+		      struct api_document *out, struct err *e)
 {
 	return find(r, digest, false, out, e);
 }

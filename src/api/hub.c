@@ -1,4 +1,4 @@
-#include "readers/hub.h"
+#include "api/hub.h"
 
 #include "hash/git_blob.h"
 #include "util/mem.h"
@@ -52,21 +52,21 @@ static void make_oid(const struct card_file *f, char out[41])
 }
 
 /* Two variants may share a file. */
-static void add_file(struct readers_hub *h, const struct card_variant *v, const struct card_file *f)
+static void add_file(struct api_hub *h, const struct card_variant *v, const struct card_file *f)
 {
 	char *path = is_ambiguous(h->card, f) ? mem_printf("%s/%s", v->id, f->name)
 					      : mem_strdup(f->name);
-	if (readers_hub_find(h, path)) {
+	if (api_hub_find(h, path)) {
 		free(path);
 		return;
 	}
 	h->files = mem_grow(h->files, h->count, &h->cap, sizeof *h->files);
-	struct readers_hub_file *to = &h->files[h->count++];
-	*to = (struct readers_hub_file){ .path = path, .file = f };
+	struct api_hub_file *to = &h->files[h->count++];
+	*to = (struct api_hub_file){ .path = path, .file = f };
 	make_oid(f, to->oid);
 }
 
-static void add_files(struct readers_hub *h)
+static void add_files(struct api_hub *h)
 {
 	for (int rank = 0; rank < RANKS; rank++)
 		for (size_t i = 0; i < h->card->variant_count; i++) {
@@ -77,7 +77,7 @@ static void add_files(struct readers_hub *h)
 		}
 }
 
-static void make_commit(struct readers_hub *h)
+static void make_commit(struct api_hub *h)
 {
 	CLEANUP_PTR(sha256_free) struct sha256 *all = sha256_new();
 	struct digest d;
@@ -87,34 +87,33 @@ static void make_commit(struct readers_hub *h)
 		sha256_add(all, h->files[i].file->sha256.bytes, DIGEST_SIZE);
 	}
 	sha256_final(all, &d);
-	hex_encode(h->commit, d.bytes, (READERS_HUB_COMMIT - 1) / 2);
+	hex_encode(h->commit, d.bytes, (API_HUB_COMMIT - 1) / 2);
 }
 
-void readers_hub_init(struct readers_hub *out, const char *repository, const struct card *card)
+void api_hub_init(struct api_hub *out, const char *repository, const struct card *card)
 {
-	*out = (struct readers_hub){ .card = card,
-				     .name = mem_printf("%s/%s", repository, card->id) };
+	*out = (struct api_hub){ .card = card, .name = mem_printf("%s/%s", repository, card->id) };
 	add_files(out);
 	make_commit(out);
 }
 
-void readers_hub_release(struct readers_hub *h)
+void api_hub_release(struct api_hub *h)
 {
 	for (size_t i = 0; i < h->count; i++)
 		free(h->files[i].path);
 	free(h->files);
 	free(h->name);
-	*h = (struct readers_hub){ 0 };
+	*h = (struct api_hub){ 0 };
 }
 
-bool readers_hub_is_revision(const struct readers_hub *h, const char *revision)
+bool api_hub_is_revision(const struct api_hub *h, const char *revision)
 {
 	size_t len = strlen(revision);
 	return strcmp(revision, "main") == 0 || strcmp(revision, "refs/heads/main") == 0 ||
 	       (len >= SHORT_COMMIT && strncmp(h->commit, revision, len) == 0);
 }
 
-const struct readers_hub_file *readers_hub_find(const struct readers_hub *h, const char *path)
+const struct api_hub_file *api_hub_find(const struct api_hub *h, const char *path)
 {
 	for (size_t i = 0; i < h->count; i++)
 		if (strcmp(h->files[i].path, path) == 0)
@@ -122,7 +121,7 @@ const struct readers_hub_file *readers_hub_find(const struct readers_hub *h, con
 	return NULL;
 }
 
-const char *readers_hub_path(const struct readers_hub *h, const struct card_file *file)
+const char *api_hub_path(const struct api_hub *h, const struct card_file *file)
 {
 	for (size_t i = 0; i < h->count; i++)
 		if (digest_equal(&h->files[i].file->sha256, &file->sha256))
@@ -160,7 +159,7 @@ static void put_time(json_t *o, const char *key, const char *time)
 	json_put_string(o, key, text);
 }
 
-static void put_tags(const struct readers_hub *h, json_t *o)
+static void put_tags(const struct api_hub *h, json_t *o)
 {
 	const struct card *c = h->card;
 	json_t *tags = json_put_array(o, "tags");
@@ -174,7 +173,7 @@ static void put_tags(const struct readers_hub *h, json_t *o)
 	}
 }
 
-json_t *readers_hub_entry(const struct readers_hub *h)
+json_t *api_hub_entry(const struct api_hub *h)
 {
 	const struct card *c = h->card;
 	json_t *o = json_object();
@@ -195,7 +194,7 @@ json_t *readers_hub_entry(const struct readers_hub *h)
 	return o;
 }
 
-static void put_gguf(const struct readers_hub *h, json_t *o)
+static void put_gguf(const struct api_hub *h, json_t *o)
 {
 	const struct card *c = h->card;
 	json_t *gguf = json_put_object(o, "gguf");
@@ -207,9 +206,9 @@ static void put_gguf(const struct readers_hub *h, json_t *o)
 		json_put_u64(gguf, "context_length", c->context_length);
 }
 
-json_t *readers_hub_model(const struct readers_hub *h)
+json_t *api_hub_model(const struct api_hub *h)
 {
-	json_t *o = readers_hub_entry(h);
+	json_t *o = api_hub_entry(h);
 	json_t *data = json_put_object(o, "cardData");
 	json_put_string(data, "license", h->card->license);
 	json_put_string(data, "library_name", "gguf");
@@ -217,7 +216,7 @@ json_t *readers_hub_model(const struct readers_hub *h)
 	json_t *siblings = json_put_array(o, "siblings");
 	uint64_t sum = 0;
 	for (size_t i = 0; i < h->count; i++) {
-		const struct readers_hub_file *f = &h->files[i];
+		const struct api_hub_file *f = &h->files[i];
 		json_t *s = json_push_object(siblings);
 		json_put_string(s, "rfilename", f->path);
 		json_put_u64(s, "size", f->file->size);
@@ -229,7 +228,7 @@ json_t *readers_hub_model(const struct readers_hub *h)
 	return o;
 }
 
-json_t *readers_hub_refs(const struct readers_hub *h)
+json_t *api_hub_refs(const struct api_hub *h)
 {
 	json_t *o = json_object();
 	json_t *main = json_push_object(json_put_array(o, "branches"));
@@ -242,7 +241,7 @@ json_t *readers_hub_refs(const struct readers_hub *h)
 	return o;
 }
 
-static void push_file(json_t *list, const struct readers_hub_file *f)
+static void push_file(json_t *list, const struct api_hub_file *f)
 {
 	json_t *o = json_push_object(list);
 	json_put_string(o, "type", "file");
@@ -261,7 +260,7 @@ static bool has_entry(const json_t *list, const char *path)
 }
 
 /* A folder has no object in git here: its name is that of the commit's digest. */
-static void push_folder(const struct readers_hub *h, json_t *list, const char *path, size_t len)
+static void push_folder(const struct api_hub *h, json_t *list, const char *path, size_t len)
 {
 	CLEANUP(mem_free_ptr) char *name = mem_strndup(path, len);
 	if (has_entry(list, name))
@@ -273,7 +272,7 @@ static void push_folder(const struct readers_hub *h, json_t *list, const char *p
 	json_put_string(o, "path", name);
 }
 
-json_t *readers_hub_tree(const struct readers_hub *h, const char *folder, bool recursive)
+json_t *api_hub_tree(const struct api_hub *h, const char *folder, bool recursive)
 {
 	CLEANUP(json_release) json_t *list = json_array();
 	size_t len = strlen(folder);
