@@ -27,10 +27,10 @@ FUZZ_SECONDS ?= 60
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 # The number of processes that build and run unit tests at once: that of `make -j`, else one for
-# each processor. End-to-end tests also wait, so there is one more.
+# each processor. End-to-end tests also wait, so there are two more.
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-PYTEST_JOBS ?= $(shell n=$(JOBS); echo $$((n < 7 ? n + 1 : 8)))
+PYTEST_JOBS ?= $(shell n=$(JOBS); echo $$((n < 6 ? n + 2 : 8)))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

@@ -24,13 +24,13 @@ SERVED = 'location /targets/ { add_header Cache-Control "public, max-age=3153600
 
 
 def impatient(path):
-    """The rules, with what lasts minutes there lasting a second, and five minutes of requests ten."""
+    """The rules, with what lasts minutes there lasting a second, and five minutes of requests five."""
     rules = yaml.safe_load((OPS / "ferry.rules.yml").read_text())
     for group in rules["groups"]:
         for rule in group["rules"]:
             if rule.get("for", "0m").endswith("m"):
                 rule["for"] = "1s"
-            rule["expr"] = rule["expr"].replace("[5m]", "[10s]")
+            rule["expr"] = rule["expr"].replace("[5m]", "[5s]")
     path.write_text(yaml.safe_dump(rules))
     return path
 
