@@ -1,0 +1,160 @@
+"""scripts/ops/container and scripts/ops/kubernetes, each judged by what reads it. ci/packages builds the
+container and runs it."""
+
+import copy
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+
+import node_servers
+from conftest import ROOT
+from waiting import PATIENCE
+
+OPS = ROOT / "scripts" / "ops"
+CONTAINER, KUBERNETES = OPS / "container", OPS / "kubernetes"
+CONTAINERFILE = (CONTAINER / "Containerfile").read_text()
+MANIFESTS = sorted(KUBERNETES.glob("*.yaml"))
+VERSION = re.search(r"^VERSION := (.*)$", (ROOT / "Makefile").read_text(), re.M)[1]
+
+
+def run(*command, input=None):
+    done = subprocess.run([str(word) for word in command], input=input, text=True, capture_output=True,
+                          timeout=PATIENCE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def objects(path):
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def of_kind(path, kind):
+    return [o for o in objects(path) if o["kind"] == kind]
+
+
+def workload(path):
+    (found,) = of_kind(path, "Deployment") + of_kind(path, "DaemonSet")
+    return found
+
+
+def pod(path):
+    return workload(path)["spec"]["template"]
+
+
+# -- Kubernetes ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def faults():
+    modules = node_servers.install() / "node_modules"
+
+    def judge(found):
+        return json.loads(run("node", node_servers.JS / "kubernetes.cjs", modules, input=json.dumps(found)))
+    return judge
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.stem)
+def test_kubernetes_schemas_accept_every_object_and_know_every_field(faults, path):
+    found = objects(path)
+    assert [o["kind"] for o in found].count("ServiceAccount") == 1 and len(found) >= 4
+    assert faults(found) == [[] for _ in found]
+
+
+def test_a_wrong_field_and_a_wrong_type_would_be_found(faults):
+    spelled, typed = (copy.deepcopy(workload(KUBERNETES / "edge.yaml")) for _ in range(2))
+    container = spelled["spec"]["template"]["spec"]["containers"][0]
+    container["readinesProbe"] = container.pop("readinessProbe")
+    typed["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = "long"
+    assert faults([spelled]) == [["/spec/template/spec/containers/0/readinesProbe"]]
+    assert "terminationGracePeriodSeconds must be integer" in faults([typed])[0][0]
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.stem)
+def test_objects_name_each_other_rightly(path):
+    labels = pod(path)["metadata"]["labels"]
+    assert workload(path)["spec"]["selector"]["matchLabels"] == labels
+    ports = {p["name"]: p["containerPort"] for c in pod(path)["spec"]["containers"] for p in c["ports"]}
+    for service in of_kind(path, "Service"):
+        assert service["spec"]["selector"] == labels
+        assert all(ports[p["targetPort"]] == p["port"] for p in service["spec"]["ports"])
+    assert pod(path)["spec"]["serviceAccountName"] == of_kind(path, "ServiceAccount")[0]["metadata"]["name"]
+    for budget in of_kind(path, "PodDisruptionBudget"):
+        assert budget["spec"]["selector"]["matchLabels"] == labels
+    for scaler in of_kind(path, "HorizontalPodAutoscaler"):
+        target = workload(path)
+        assert scaler["spec"]["scaleTargetRef"] == {
+            "apiVersion": target["apiVersion"], "kind": target["kind"], "name": target["metadata"]["name"]}
+        assert "replicas" not in target["spec"]
+    volumes = {v["name"] for v in pod(path)["spec"]["volumes"]}
+    for container in pod(path)["spec"]["containers"]:
+        assert {m["name"] for m in container["volumeMounts"]} == volumes
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert container[probe]["httpGet"]["port"] in ports
+
+
+def test_the_deployment_has_an_autoscaler_and_a_disruption_budget():
+    path = KUBERNETES / "edge.yaml"
+    (scaler,), (budget,) = of_kind(path, "HorizontalPodAutoscaler"), of_kind(path, "PodDisruptionBudget")
+    assert scaler["spec"]["minReplicas"] > budget["spec"]["minAvailable"]
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.stem)
+def test_a_pod_runs_the_image_of_this_version_as_its_user_and_may_do_little(path):
+    user = int(re.search(r"^USER (\d+):\1$", CONTAINERFILE, re.M)[1])
+    assert pod(path)["spec"]["securityContext"]["runAsUser"] == user
+    assert pod(path)["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert pod(path)["spec"]["automountServiceAccountToken"] is False
+    for container in pod(path)["spec"]["containers"]:
+        assert container["image"] == f"model-ferry-edge:{VERSION}"
+        context = container["securityContext"]
+        assert context == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                           "capabilities": {"drop": ["ALL"]}}
+
+
+# -- containers ------------------------------------------------------------------------------------
+
+
+def compose():
+    return yaml.safe_load((CONTAINER / "compose.yaml").read_text())
+
+
+def conf(key):
+    return re.search(rf"^{key} = (.*)$", (CONTAINER / "ferry.conf").read_text(), re.M)[1]
+
+
+def test_the_balancer_knows_each_edge_and_the_edges_know_each_other():
+    services = compose()["services"]
+    edges = {name for name in services if name.startswith("edge-")}
+    assert len(edges) == 2 and services.keys() - edges == {"balancer"}
+    config = (CONTAINER / "haproxy.cfg").read_text()
+    assert re.findall(r"^\tserver (\S+) (\S+):8480$", config, re.M) == [(e, e) for e in sorted(edges)]
+    assert conf("peers").split() == [f"http://{e}:8480" for e in sorted(edges)]
+    # Each has a store of its own: two must not write the same one.
+    stores = [v.split(":")[0] for e in edges for v in services[e]["volumes"] if v.endswith(":/var/lib/ferry")]
+    assert len(set(stores)) == 2 and set(stores) == set(compose()["volumes"])
+
+
+def test_the_edges_believe_the_network_of_the_balancer_and_no_other():
+    (network,) = compose()["networks"].values()
+    assert conf("fronts") == network["ipam"]["config"][0]["subnet"]
+
+
+def test_only_the_balancer_has_a_port_on_the_machine_and_only_on_loopback():
+    ports = {name: s["ports"] for name, s in compose()["services"].items() if "ports" in s}
+    assert ports == {"balancer": ["127.0.0.1:8480:8480"]}
+
+
+def test_haproxy_accepts_its_configuration(work):
+    done = subprocess.run(["haproxy", "-c", "-f", CONTAINER / "haproxy.cfg"], text=True,
+                          capture_output=True, timeout=PATIENCE)
+    # It cannot look up the names of containers here, and says so as a warning.
+    assert done.returncode == 0 and "[ALERT]" not in done.stderr
+
+
+def test_an_image_and_a_compose_file_agree_where_things_are():
+    places = dict(re.findall(r"(XDG_\w+)=(\S+)", CONTAINERFILE))
+    assert places["XDG_DATA_HOME"] == "/var/lib" and "\nVOLUME /var/lib/ferry\n" in CONTAINERFILE
+    assert "/run/ferry:uid=8480,gid=8480" in compose()["x-edge"]["tmpfs"][0]
