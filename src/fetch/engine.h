@@ -62,11 +62,14 @@ struct engine_job {
 	 * landed: the piece is verified, and on the disk. from: where it came from; NULL: it was
 	 * there, or several sources sent it.
 	 * lost: a piece of which that was said is wrong on the disk now, and is fetched again.
+	 * flies: the piece is on its way, or not any more, without having landed; while the engine
+	 * is locked.
 	 * may: whether this source may be asked for this piece now.
 	 */
 	uint32_t (*wants)(struct engine_job *j, size_t n);
 	void (*landed)(struct engine_job *j, uint32_t piece, const struct source *from);
 	void (*lost)(struct engine_job *j, uint32_t piece);
+	void (*flies)(struct engine_job *j, uint32_t piece, bool on_its_way);
 	bool (*may)(struct engine_job *j, const struct source *s, uint32_t piece);
 	void *ctx;
 

@@ -21,6 +21,8 @@ void engine_piece(struct engine *g, struct file *f, uint32_t piece, enum piece_s
 	if (state == PIECE_MISSING)
 		f->scan = MIN(f->scan, piece);
 	f->pieces[piece].state = state;
+	if (f->job->flies && (state == PIECE_FLYING || state == PIECE_MISSING))
+		f->job->flies(f->job, piece, state == PIECE_FLYING);
 	pthread_cond_broadcast(&g->changed);
 }
 

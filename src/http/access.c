@@ -22,6 +22,7 @@ void http_access_list_release(struct http_access_list *l)
 		url_release(&a->url);
 		wipe(a->token);
 		free(a->token_from);
+		free(a->header);
 		free(a->ca);
 		free(a->cert);
 		free(a->key);

@@ -23,6 +23,7 @@ struct http_access {
 	struct url url;
 	char *token;                   /* bearer; or NULL */
 	char *token_from;              /* what it was read from, for messages */
+	char *header;                  /* "Name: value", one more of each request; or NULL */
 	bool netrc;                    /* user and password from ~/.netrc */
 	char *ca;                      /* file with the authorities that are trusted instead of the
 					  system's; or NULL */

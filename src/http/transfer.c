@@ -236,6 +236,8 @@ static struct curl_slist *request_headers(const struct transfer *t)
 	for (const char *const *h = t->q->headers; h && *h; h++)
 		if (t->with_secrets || !is_secret_header(*h))
 			list = curl_slist_append(list, *h);
+	if (t->access && t->access->header && t->with_secrets)
+		list = curl_slist_append(list, t->access->header);
 	CLEANUP(mem_free_ptr) char *token = http_access_header(t);
 	if (token) {
 		list = curl_slist_append(list, token);

@@ -1,5 +1,6 @@
 #include "serve/edge.h"
 
+#include "serve/cache/peers.h"
 #include "util/mem.h"
 
 #include <math.h>
@@ -91,6 +92,7 @@ void edge_free(struct edge *e)
 	serve_log_close(e->log);
 	edge_views_release(e->views);
 	cache_free(e->cache);
+	peers_free(e->peers);
 	auth_free(e->auth);
 	limit_free(e->limit);
 	pthread_mutex_destroy(&e->lock);

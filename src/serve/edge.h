@@ -44,6 +44,8 @@ struct edge_views {
 	struct face_views open; /* of them, those for callers without credentials */
 };
 
+struct peers;
+
 struct edge {
 	const struct settings_serve *set; /* borrowed, like the following */
 	const struct clock *clock;
@@ -51,6 +53,7 @@ struct edge {
 	struct report *report;
 	struct views *releases; /* owned, like the following; log may be NULL */
 	struct cache *cache;
+	struct peers *peers;
 	struct auth *auth;
 	struct limit *limit;
 	struct worker_pool *workers;

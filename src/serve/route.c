@@ -1,5 +1,6 @@
 #include "serve/route.h"
 
+#include "serve/have.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -79,6 +80,7 @@ static void answer_version(struct edge *e, const struct route_request *r, struct
 }
 
 static const struct route_service services[] = {
+	{ HAVE_PATH, "GET HEAD", AUTH_PULL, false, false, have_answer },
 	{ "/v1/version", "GET HEAD", AUTH_PULL, false, false, answer_version },
 };
 

@@ -1,5 +1,6 @@
 #include "serve/serve.h"
 
+#include "serve/cache/peers.h"
 #include "serve/door.h"
 #include "util/clock.h"
 #include "util/mem.h"
@@ -99,6 +100,21 @@ static int open_auth(struct serving *s, struct err *e)
 	return rc < 0 ? rc : limit_new(&limit, &s->edge->limit, e);
 }
 
+static int open_peers(struct serving *s, struct err *e)
+{
+	const struct settings_serve *set = s->o->set;
+	const struct peers_options o = {
+		.urls = &set->peers,
+		.srv = set->peers_srv,
+		.key = set->peer_key,
+		.access = s->o->access,
+		.kinds = s->o->kinds,
+		.cancel = &s->stop,
+		.report = s->o->report,
+	};
+	return peers_new(&o, &s->edge->peers, e);
+}
+
 static int open_cache(struct serving *s, struct err *e)
 {
 	const struct settings_serve *set = s->o->set;
@@ -111,6 +127,7 @@ static int open_cache(struct serving *s, struct err *e)
 		.kinds = s->o->kinds,
 		.repositories = s->o->repositories,
 		.fetch = s->o->fetch,
+		.peers = s->edge->peers,
 		.cancel = &s->stop,
 		.report = s->o->report,
 	};
@@ -152,6 +169,8 @@ static int open_edge(struct serving *s, struct err *e)
 	int rc = set->log ? serve_log_open(set->log, &edge->log, e) : 0;
 	if (rc == 0)
 		rc = open_auth(s, e);
+	if (rc == 0)
+		rc = open_peers(s, e);
 	if (rc == 0)
 		rc = open_cache(s, e);
 	return rc < 0 ? rc : open_releases(s, e);

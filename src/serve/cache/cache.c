@@ -56,6 +56,7 @@ static int begin_pulls(struct cache *c, struct err *e)
 		.random = c->o.random,
 		.cancel = &c->stop,
 		.report = c->o.report,
+		.peers = c->o.peers,
 		.room = cache_make_room,
 		.small = cache_small,
 		.ended = ended,

@@ -24,6 +24,7 @@
 struct cache;
 
 struct settings_fetch;
+struct peers;
 
 struct cache_options {
 	const char *home;   /* of the store */
@@ -36,6 +37,7 @@ struct cache_options {
 	const struct mirror_ops *const *kinds;
 	const struct settings_repositories *repositories;
 	const struct settings_fetch *fetch;
+	struct peers *peers;         /* other edges; NULL: there are none */
 	const struct random *random; /* NULL: the real one */
 	const struct clock *clock;
 	const struct cancel *cancel;
@@ -89,6 +91,8 @@ void cache_blob_forget(struct cache_blob *b, struct cache_wait *w);
 
 /* Which pieces are there: one bit each, the first in the highest bit. For peers. */
 WARN_UNUSED int cache_blob_map(struct cache_blob *b, struct buf *out, struct err *e);
+/* The same of those that are on their way. */
+WARN_UNUSED int cache_blob_flying(struct cache_blob *b, struct buf *out, struct err *e);
 
 /* All bytes of a small object (a card, a manifest): waits for the network. For workers, never for
  * a thread of the server. */

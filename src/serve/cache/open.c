@@ -273,17 +273,28 @@ void cache_blob_forget(struct cache_blob *b, struct cache_wait *w)
 		pull_forget(b->pull, w);
 }
 
-int cache_blob_map(struct cache_blob *b, struct buf *out, struct err *e)
+/* The bits behind the last piece are 0. */
+static int write_map(const struct cache_blob *b, unsigned char bits, struct buf *out, struct err *e)
 {
 	struct grid g;
-	if (b->pull)
-		return pull_map(b->pull, out, e);
 	int rc = grid_for(b->size, &g, e);
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; i < g.count; i += 8)
-		buf_addc(out, (char)(0xff << (g.count - i < 8 ? 8 - (g.count - i) : 0)));
+	for (uint32_t i = 0; i < g.count; i += 8) {
+		unsigned behind = g.count - i < 8 ? 8 - (g.count - i) : 0;
+		buf_addc(out, (char)(bits >> behind << behind));
+	}
 	return buf_ok(out, "the map of pieces", e);
+}
+
+int cache_blob_map(struct cache_blob *b, struct buf *out, struct err *e)
+{
+	return b->pull ? pull_map(b->pull, out, e) : write_map(b, 0xff, out, e);
+}
+
+int cache_blob_flying(struct cache_blob *b, struct buf *out, struct err *e)
+{
+	return b->pull ? pull_flying(b->pull, out, e) : write_map(b, 0, out, e);
 }
 
 /* ---- operators ---- */

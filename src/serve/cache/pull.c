@@ -50,6 +50,7 @@ static void pull_free(struct pull *x)
 	pthread_cond_destroy(&x->woken);
 	pthread_mutex_destroy(&x->lock);
 	free((void *)x->there);
+	free((void *)x->flying);
 	free(x->pieces);
 	free(x->wishes);
 	free(x->queue);
@@ -71,6 +72,7 @@ static struct pull *pull_new(struct pulls *p, struct view *v, const struct view_
 	/* A size that no file may have gives no pieces: pull_run() says so. */
 	(void)!grid_for(f->file->size, &x->grid, &ignored);
 	x->there = mem_alloc(x->grid.count + 1);
+	x->flying = mem_alloc(x->grid.count + 1);
 	x->wishes = mem_alloc((x->grid.count + 1) * sizeof *x->wishes);
 	x->queue = mem_alloc((x->grid.count + 1) * sizeof *x->queue);
 	atomic_init(&x->fd, -1);

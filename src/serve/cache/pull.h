@@ -22,6 +22,7 @@
 #define FERRY_SERVE_CACHE_PULL_H
 
 #include "serve/cache/cache.h"
+#include "serve/cache/peers.h"
 #include "settings/fetch.h"
 
 #define PULL_BAN_S 3600
@@ -40,6 +41,7 @@ struct pulls_options {
 	const struct random *random;
 	const struct cancel *cancel;
 	struct report *report;
+	struct peers *peers; /* NULL: there are none */
 
 	/*
 	 * Of the cache; from threads of the pulls. room and small may be NULL.
@@ -87,6 +89,8 @@ WARN_UNUSED int64_t pull_read(struct pull *p, uint64_t offset, void *data, uint6
 void pull_wait(struct pull *p, struct cache_wait *w);
 void pull_forget(struct pull *p, struct cache_wait *w);
 WARN_UNUSED int pull_map(struct pull *p, struct buf *out, struct err *e);
+/* The same of the pieces that are on their way. */
+WARN_UNUSED int pull_flying(struct pull *p, struct buf *out, struct err *e);
 
 /* All of a small object, from the first source that has the right bytes. Waits for the network.
  * Replaces out, which has no limit but the size. */

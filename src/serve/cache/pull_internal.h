@@ -6,6 +6,7 @@
 #include "fetch/partial.h"
 #include "serve/cache/pull.h"
 #include "serve/cache/pull_sources.h"
+#include "serve/cache/share.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -39,6 +40,7 @@ struct pull {
 	struct partial partial;
 	bool single; /* partial_open_single() */
 	struct digest *pieces;
+	struct share *share; /* with other edges, while it runs; or NULL */
 
 	/* Of pulls->lock. */
 	struct pull *next;  /* in its bucket */
@@ -51,9 +53,10 @@ struct pull {
 	uint64_t not_before_ms;
 
 	/* Readers look without a lock: a piece is set after its bytes are on the disk. */
-	_Atomic int state;            /* enum pull_state */
-	_Atomic unsigned char *there; /* grid.count */
-	_Atomic int fd;               /* to read from; -1: nothing is there */
+	_Atomic int state;             /* enum pull_state */
+	_Atomic unsigned char *there;  /* grid.count */
+	_Atomic unsigned char *flying; /* the same */
+	_Atomic int fd;                /* to read from; -1: nothing is there */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t woken;
@@ -102,6 +105,8 @@ void pull_lost(struct pull *p, uint32_t piece);
 void pull_tell_end(struct pull *p, enum pull_state state, const struct err *why);
 /* The n-th piece that somebody waits for; ENGINE_NO_PIECE. */
 uint32_t pull_wanted(struct pull *p, size_t n);
+/* Does somebody wait for this piece? */
+bool pull_is_wanted(struct pull *p, uint32_t piece);
 /* Does somebody wait, for more than the first piece? */
 bool pull_is_waited_for(struct pull *p);
 

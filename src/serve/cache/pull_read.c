@@ -60,16 +60,29 @@ int64_t pull_read(struct pull *p, uint64_t offset, void *data, uint64_t length, 
 	return rc < 0 ? rc : ready;
 }
 
-int pull_map(struct pull *p, struct buf *out, struct err *e)
+static int write_map(const struct pull *p, const _Atomic unsigned char *flags, struct buf *out,
+		     struct err *e)
 {
 	buf_clear(out);
 	for (uint32_t i = 0; i < p->grid.count; i += 8) {
 		unsigned char bits = 0;
 		for (uint32_t k = 0; k < 8 && i + k < p->grid.count; k++)
-			bits |= is_there(p, i + k) ? 0x80 >> k : 0;
+			bits |= atomic_load_explicit(&flags[i + k], memory_order_acquire)
+					? 0x80 >> k
+					: 0;
 		buf_add(out, &bits, 1);
 	}
 	return buf_ok(out, "the map of pieces", e);
+}
+
+int pull_map(struct pull *p, struct buf *out, struct err *e)
+{
+	return write_map(p, p->there, out, e);
+}
+
+int pull_flying(struct pull *p, struct buf *out, struct err *e)
+{
+	return write_map(p, p->flying, out, e);
 }
 
 /* -- waiting; with the lock ---------------------------------------------------------------------
@@ -197,6 +210,14 @@ uint32_t pull_wanted(struct pull *p, size_t n)
 	return piece;
 }
 
+bool pull_is_wanted(struct pull *p, uint32_t piece)
+{
+	pthread_mutex_lock(&p->lock);
+	bool is = p->wishes[piece].count;
+	pthread_mutex_unlock(&p->lock);
+	return is;
+}
+
 bool pull_is_waited_for(struct pull *p)
 {
 	pthread_mutex_lock(&p->lock);
@@ -207,6 +228,8 @@ bool pull_is_waited_for(struct pull *p)
 
 void pull_landed(struct pull *p, uint32_t piece)
 {
+	atomic_store(&p->flying[piece], false);
+	share_landed(p->share);
 	if (!p->by_piece)
 		return;
 	atomic_store_explicit(&p->there[piece], true, memory_order_release);

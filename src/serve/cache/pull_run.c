@@ -148,6 +148,18 @@ static void lost(struct engine_job *j, uint32_t piece)
 	pull_lost(j->ctx, piece);
 }
 
+static void flies(struct engine_job *j, uint32_t piece, bool on_its_way)
+{
+	struct pull *p = j->ctx;
+	atomic_store(&p->flying[piece], on_its_way);
+}
+
+static bool may(struct engine_job *j, const struct source *s, uint32_t piece)
+{
+	struct pull *p = j->ctx;
+	return share_may(p->share, s, piece, pull_is_wanted(p, piece));
+}
+
 /* -- the run ------------------------------------------------------------------------------------
  */
 
@@ -183,10 +195,16 @@ static int run_engine(struct pull *p, struct err *e)
 		.wants = wants,
 		.landed = landed,
 		.lost = lost,
+		.flies = flies,
+		.may = all->o.peers ? may : NULL,
 		.ctx = p,
 	};
 	struct source_list *l = pull_sources_take(all->sources, p->view);
+	const struct share_what what = { all->o.peers, p->sha256, p->grid, l, all->o.clock };
+	p->share = p->by_piece ? share_begin(&what) : NULL;
 	int rc = engine_run(l, &job, 1, &options, e);
+	share_end(p->share);
+	p->share = NULL;
 	partial_close(&p->partial);
 	count_sources(all, l);
 	pull_sources_give(all->sources, l);

@@ -15,6 +15,7 @@
 struct sources {
 	struct source_list list; /* the first member: source_list * is sources * */
 	struct view *view;       /* its catalog has the entries */
+	unsigned generation;     /* of the peers */
 	bool *was_banned;        /* each of them, when the list was taken */
 	struct sources *next;
 };
@@ -110,6 +111,10 @@ static struct sources *sources_new(const struct pull_sources *p, struct view *v)
 	add_endpoints(p, &s->list, view_repository(v));
 	add_mirrors(&s->list, view_catalog(v));
 	source_list_rank(&s->list, fetch->prefer_region);
+	if (p->o->peers) {
+		s->generation = peers_generation(p->o->peers);
+		peers_add_sources(p->o->peers, view_repository(v), &s->list);
+	}
 	s->was_banned = mem_alloc(s->list.count + 1);
 	return s;
 }
@@ -172,9 +177,10 @@ static bool is_of(const struct sources *s, const struct view *v)
 /* With the lock. */
 static struct sources *find_free(struct pull_sources *p, const struct view *v)
 {
+	unsigned generation = p->o->peers ? peers_generation(p->o->peers) : 0;
 	for (struct sources **at = &p->free; *at; at = &(*at)->next) {
 		struct sources *s = *at;
-		if (!is_of(s, v))
+		if (!is_of(s, v) || s->generation != generation)
 			continue;
 		*at = s->next;
 		return s;

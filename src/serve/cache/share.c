@@ -1,0 +1,230 @@
+#include "serve/cache/share.h"
+
+#include "util/mem.h"
+#include "util/os.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* Another edge, as it is seen from here. */
+struct member {
+	struct peer *peer;
+	const struct source *source;
+	bool there; /* it answered, and has something to do with the object */
+	struct peers_have have;
+	uint32_t count;    /* of the pieces that it has */
+	uint64_t moved_ms; /* when that became more, */
+	bool still;        /* and it is too long ago */
+};
+
+struct share {
+	struct share_what what;
+	struct peers_asker *asker;
+	pthread_t thread;
+	bool runs;
+	_Atomic bool over;
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t ended;
+	struct member at[PEERS_MAX];
+	size_t count;
+	uint64_t landed_ms;
+	uint64_t *wanted_ms; /* of each piece: since when it is waited for; 0: it is not */
+};
+
+/* Finalizer of splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators). */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+uint64_t share_weight(uint64_t edge, const struct digest *sha256, uint32_t piece)
+{
+	uint64_t object;
+	memcpy(&object, sha256->bytes, sizeof object);
+	return mix(mix(edge) ^ mix(object + 0x9e3779b97f4a7c15 * (piece + 1ULL)));
+}
+
+/* -- asking -------------------------------------------------------------------------------------
+ */
+
+static uint32_t count_bits(const struct peers_have *h)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < h->count; i++)
+		n += peers_bit(h->have, i);
+	return n;
+}
+
+/* With the lock. */
+static void take(struct share *s, struct member *m, bool there, const struct peers_have *have)
+{
+	uint64_t now_ms = clock_now_ms(s->what.clock);
+	uint32_t count = there ? count_bits(have) : 0;
+	if (there && (!m->there || count > m->count))
+		m->moved_ms = now_ms;
+	m->there = there;
+	m->count = count;
+	if (there)
+		m->have = *have;
+	m->still = count < s->what.grid.count && now_ms - m->moved_ms > SHARE_STILL_MS;
+}
+
+static void ask_all(struct share *s)
+{
+	for (size_t i = 0; i < s->count && !atomic_load(&s->over); i++) {
+		struct peers_have have;
+		bool there = peers_ask(s->asker, s->at[i].peer, &s->what.sha256, s->what.grid.count,
+				       &have);
+		pthread_mutex_lock(&s->lock);
+		take(s, &s->at[i], there, &have);
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+static void *keep_asking(void *arg)
+{
+	struct share *s = arg;
+	while (!atomic_load(&s->over)) {
+		pthread_mutex_lock(&s->lock);
+		if (!atomic_load(&s->over))
+			os_cond_wait(&s->ended, &s->lock, SHARE_ASK_MS);
+		pthread_mutex_unlock(&s->lock);
+		ask_all(s);
+	}
+	return NULL;
+}
+
+static void find_members(struct share *s)
+{
+	const struct source_list *l = s->what.sources;
+	for (size_t i = 0; i < l->count && s->count < PEERS_MAX; i++) {
+		struct peer *x = l->at[i]->objects ? peers_of(s->what.peers, l->at[i]) : NULL;
+		if (x)
+			s->at[s->count++] = (struct member){ .peer = x, .source = l->at[i] };
+	}
+}
+
+struct share *share_begin(const struct share_what *w)
+{
+	if (!w->peers || w->grid.size < SHARE_LEAST)
+		return NULL;
+	struct share *s = NEW(struct share);
+	s->what = *w;
+	find_members(s);
+	if (!s->count) {
+		free(s);
+		return NULL;
+	}
+	pthread_mutex_init(&s->lock, NULL);
+	os_cond_init(&s->ended);
+	s->asker = peers_asker_new(w->peers);
+	s->wanted_ms = mem_alloc((w->grid.count + 1) * sizeof *s->wanted_ms);
+	s->landed_ms = clock_now_ms(w->clock);
+	ask_all(s);
+	s->runs = pthread_create(&s->thread, NULL, keep_asking, s) == 0;
+	return s;
+}
+
+void share_end(struct share *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	atomic_store(&s->over, true);
+	pthread_cond_broadcast(&s->ended);
+	pthread_mutex_unlock(&s->lock);
+	if (s->runs)
+		pthread_join(s->thread, NULL);
+	peers_asker_free(s->asker);
+	pthread_cond_destroy(&s->ended);
+	pthread_mutex_destroy(&s->lock);
+	free(s->wanted_ms);
+	free(s);
+}
+
+void share_landed(struct share *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->landed_ms = clock_now_ms(s->what.clock);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* -- deciding; with the lock --------------------------------------------------------------------
+ */
+
+/* Can it be asked, and has it not failed in this run? */
+static bool is_useful(const struct share *s, const struct member *m)
+{
+	const struct source *x = m->source;
+	return m->there && !x->banned && !x->given_up && !x->failures &&
+	       !x->faults[FAULT_MISSING] && !x->faults[FAULT_REFUSED] &&
+	       !x->faults[FAULT_UNUSABLE] && x->not_before_ms <= clock_now_ms(s->what.clock);
+}
+
+static bool is_at_it(const struct share *s, const struct member *m)
+{
+	return is_useful(s, m) && !m->still;
+}
+
+/* How many edges come before this one in the order of a piece. */
+static uint64_t rank(const struct share *s, uint32_t piece)
+{
+	const struct digest *d = &s->what.sha256;
+	uint64_t own = share_weight(peers_self(s->what.peers), d, piece), before = 0;
+	for (size_t i = 0; i < s->count; i++)
+		before += is_at_it(s, &s->at[i]) &&
+			  share_weight(s->at[i].have.edge, d, piece) > own;
+	return before;
+}
+
+/* Is it on its way to another one, or there already? */
+static bool is_elsewhere(const struct share *s, uint32_t piece)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct member *m = &s->at[i];
+		if (is_useful(s, m) && peers_bit(m->have.have, piece))
+			return true;
+		if (is_at_it(s, m) && peers_bit(m->have.flying, piece))
+			return true;
+	}
+	return false;
+}
+
+static bool is_own(struct share *s, uint32_t piece, bool wanted, uint64_t now_ms)
+{
+	if (now_ms - s->landed_ms > SHARE_STILL_MS)
+		return true;
+	if (is_elsewhere(s, piece))
+		return false;
+	uint64_t before = rank(s, piece);
+	if (!wanted || !before)
+		return !before;
+	if (!s->wanted_ms[piece])
+		s->wanted_ms[piece] = MAX(1, now_ms);
+	return now_ms - s->wanted_ms[piece] >= before * SHARE_TURN_MS;
+}
+
+static bool has(const struct share *s, const struct source *from, uint32_t piece)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->at[i].source == from)
+			return s->at[i].there && peers_bit(s->at[i].have.have, piece);
+	return false;
+}
+
+bool share_may(struct share *s, const struct source *from, uint32_t piece, bool wanted)
+{
+	if (!s)
+		return !from->peer;
+	pthread_mutex_lock(&s->lock);
+	bool may = from->peer ? has(s, from, piece)
+			      : is_own(s, piece, wanted, clock_now_ms(s->what.clock));
+	pthread_mutex_unlock(&s->lock);
+	return may;
+}

@@ -1,0 +1,233 @@
+/* What edges tell each other, and who of them fetches a piece. */
+#include "serve/cache/peers.h"
+#include "serve/cache/peers_srv.h"
+#include "serve/cache/share.h"
+#include "unit.h"
+#include "util/file.h"
+
+static const char all_of_three[] =
+	"{\"edge\":\"0123456789abcdef\",\"flying\":\"00\",\"have\":\"e0\",\"pieces\":3}";
+
+static void what_is_written_is_read(void **state)
+{
+	CLEANUP(buf_release) struct buf have = BUF_INIT(8), flying = BUF_INIT(8);
+	CLEANUP(buf_release) struct buf out = BUF_INIT(PEERS_ANSWER_MAX);
+	struct err e = ERR_INIT;
+	struct peers_have h;
+	(void)state;
+	buf_add(&have, "\xa0\x40", 2);
+	buf_add(&flying, "\x00\x80", 2);
+	assert_ok(peers_have_write(0x0123456789abcdef, 10, &have, &flying, &out, &e), &e);
+	assert_true(peers_have_parse(buf_str(&out), out.len, 10, &h));
+	assert_true(h.edge == 0x0123456789abcdef);
+	assert_int_equal(h.count, 10);
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(peers_bit(h.have, i), i == 0 || i == 2 || i == 9);
+		assert_int_equal(peers_bit(h.flying, i), i == 8);
+	}
+}
+
+/* A map of the largest file fits. */
+static void the_largest_answer_is_not_too_large(void **state)
+{
+	static unsigned char full[PEERS_MAP];
+	CLEANUP(buf_release) struct buf map = BUF_INIT(PEERS_MAP), out = BUF_INIT(PEERS_ANSWER_MAX);
+	struct err e = ERR_INIT;
+	struct peers_have h;
+	(void)state;
+	memset(full, 0xff, sizeof full);
+	buf_add(&map, full, sizeof full);
+	assert_ok(peers_have_write(1, GRID_MAX_PIECES, &map, &map, &out, &e), &e);
+	assert_true(peers_have_parse(buf_str(&out), out.len, GRID_MAX_PIECES, &h));
+	assert_false(peers_have_parse(buf_str(&out), out.len, GRID_MAX_PIECES + 8, &h));
+}
+
+static void anything_else_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"[]",
+		"{}",
+		"{\"edge\":\"0123456789abcdef\",\"flying\":\"00\",\"have\":\"e0\",\"pieces\":4}",
+		"{\"edge\":\"0123456789abcdef\",\"flying\":\"00\",\"have\":\"f0\",\"pieces\":3}",
+		"{\"edge\":\"0123456789abcdef\",\"flying\":\"00\",\"have\":\"e000\",\"pieces\":3}",
+		"{\"edge\":\"0123456789abcdeg\",\"flying\":\"00\",\"have\":\"e0\",\"pieces\":3}",
+		"{\"edge\":12,\"flying\":\"00\",\"have\":\"e0\",\"pieces\":3}",
+		"{\"edge\":\"0123456789abcdef\",\"have\":\"e0\",\"pieces\":3}",
+	};
+	struct peers_have h;
+	(void)state;
+	assert_true(peers_have_parse(all_of_three, strlen(all_of_three), 3, &h));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(peers_have_parse(bad[i], strlen(bad[i]), 3, &h));
+	assert_false(peers_have_parse(all_of_three, strlen(all_of_three), 4, &h));
+}
+
+static void each_edge_gets_about_the_same_part(void **state)
+{
+	enum { EDGES = 3, PIECES = 3000 };
+	struct digest d = { .bytes = { 7 } };
+	unsigned parts[EDGES] = { 0 }, moved = 0;
+	(void)state;
+	for (uint32_t i = 0; i < PIECES; i++) {
+		uint64_t best = 0, without = 0;
+		for (uint64_t k = 1; k < EDGES; k++) {
+			best = share_weight(k, &d, i) > share_weight(best, &d, i) ? k : best;
+			if (k < EDGES - 1 && share_weight(k, &d, i) > share_weight(without, &d, i))
+				without = k;
+		}
+		parts[best]++;
+		/* When the last one leaves, only its pieces move. */
+		moved += best != EDGES - 1 && best != without;
+	}
+	for (size_t k = 0; k < EDGES; k++)
+		assert_in_range(parts[k], PIECES / EDGES * 9 / 10, PIECES / EDGES * 11 / 10);
+	assert_int_equal(moved, 0);
+}
+
+static void names_of_dns_become_urls(void **state)
+{
+	static const unsigned char answer[] = {
+		0,
+		1,
+		0x81,
+		0x80,
+		0,
+		1,
+		0,
+		3,
+		0,
+		0,
+		0,
+		0,
+		4,
+		'e',
+		'd',
+		'g',
+		'e',
+		0,
+		0,
+		33,
+		0,
+		1,
+		/* _: port 8480, "a.edge" */
+		0xc0,
+		12,
+		0,
+		33,
+		0,
+		1,
+		0,
+		0,
+		0,
+		60,
+		0,
+		10,
+		0,
+		0,
+		0,
+		0,
+		0x21,
+		0x20,
+		1,
+		'a',
+		0xc0,
+		12,
+		/* port 443, "b" */
+		0xc0,
+		12,
+		0,
+		33,
+		0,
+		1,
+		0,
+		0,
+		0,
+		60,
+		0,
+		9,
+		0,
+		0,
+		0,
+		0,
+		0x01,
+		0xbb,
+		1,
+		'b',
+		0,
+		/* a name that is no host */
+		0xc0,
+		12,
+		0,
+		33,
+		0,
+		1,
+		0,
+		0,
+		0,
+		60,
+		0,
+		9,
+		0,
+		0,
+		0,
+		0,
+		0x01,
+		0xbb,
+		1,
+		'@',
+		0,
+	};
+	CLEANUP(str_list_release) struct str_list urls = { 0 };
+	struct err e = ERR_INIT;
+	(void)state;
+	unsigned char copy[sizeof answer];
+	memcpy(copy, answer, sizeof answer);
+	copy[33] = 10; /* of the first record: 6 and 4 */
+	assert_ok(peers_srv_parse(copy, sizeof copy, &urls, &e), &e);
+	assert_int_equal(urls.count, 2);
+	assert_string_equal(urls.at[0], "http://a.edge:8480");
+	assert_string_equal(urls.at[1], "https://b:443");
+	assert_int_equal(peers_srv_parse(copy, sizeof copy - 5, &urls, &e), -ERR_INTEGRITY);
+}
+
+static void peers_are_known_by_their_urls(void **state)
+{
+	char first[] = "http://127.0.0.1:1/", second[] = "http://127.0.0.1:2",
+	     *urls[] = { first, second };
+	const struct str_list list = { urls, 2, 2 };
+	static const struct mirror_ops *const kinds[] = { NULL };
+	struct err e = ERR_INIT;
+	CLEANUP_PTR(peers_free) struct peers *p = NULL;
+	CLEANUP(source_list_release) struct source_list sources = { .kinds = kinds };
+	const struct peers_options o = { .urls = &list, .kinds = kinds };
+	unsigned known, up;
+	(void)state;
+	assert_ok(peers_new(&o, &p, &e), &e);
+	peers_count(p, &known, &up);
+	assert_int_equal(known, 2);
+	assert_int_equal(up, 0);
+	peers_add_sources(p, "demo", &sources);
+	assert_int_equal(sources.count, 2);
+	assert_true(sources.at[0]->peer);
+	assert_string_equal(sources.at[0]->url, "http://127.0.0.1:1/demo");
+	assert_non_null(peers_of(p, sources.at[1]));
+	assert_ptr_not_equal(peers_of(p, sources.at[0]), peers_of(p, sources.at[1]));
+	char bad[] = "no url";
+	urls[0] = bad;
+	struct peers *none = NULL;
+	assert_int_equal(peers_new(&o, &none, &e), -ERR_USAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(the_largest_answer_is_not_too_large),
+		cmocka_unit_test(anything_else_is_refused),
+		cmocka_unit_test(each_edge_gets_about_the_same_part),
+		cmocka_unit_test(names_of_dns_become_urls),
+		cmocka_unit_test(peers_are_known_by_their_urls),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
