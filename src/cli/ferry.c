@@ -112,20 +112,24 @@ static int unknown(char **argv, const char *name)
 	return cli_fail(argv, &e);
 }
 
-/* Where a program is missing: Debian has one package for each group (ci/debian). */
+/* Where a program is missing: Debian has one package for each group, and one for the edge
+ * (ci/debian). */
 static void hint_package(const char *name, struct err *e)
 {
 	static const struct {
-		const char *group, *package;
+		const char *of, *package; /* of a command or a group */
 	} packages[] = {
+		{ "serve", "ferry-edge" },
+		{ "node", "ferry-edge" },
 		{ "Use models", "ferry" },
 		{ "Publish models", "ferry-publisher" },
 		{ "Operate", "ferry-operator" },
 	};
-	for (size_t i = 0; i < ARRAY_LEN(packages); i++)
-		if (!strcmp(packages[i].group, entry_find(name)->group))
-			err_hint(e, "is it installed? On Debian it is in the package %s",
-				 packages[i].package);
+	size_t i = 0;
+	while (strcmp(packages[i].of, name) != 0 &&
+	       strcmp(packages[i].of, entry_find(name)->group) != 0)
+		i++;
+	err_hint(e, "is it installed? On Debian it is in the package %s", packages[i].package);
 }
 
 static int run_program(const char *argv0, const char *name, char **argv)
