@@ -78,7 +78,7 @@ WARN_UNUSED int64_t cache_blob_read(struct cache_blob *b, uint64_t offset, void 
 
 /* Somebody waits for the byte at `offset`, and for what follows up to `end`: its piece is fetched
  * next. `wake` is called once, from any thread, when cache_blob_ready() has another answer than 0;
- * at once, if it has one already. */
+ * at once, if it has one already. It does not close the blob itself. */
 struct cache_wait {
 	struct cache_wait *next; /* the cache's */
 	uint64_t offset, end;

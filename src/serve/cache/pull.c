@@ -42,8 +42,18 @@ static void unlist(struct pull *x)
 	x->listed = false;
 }
 
+/* Whoever was woken may have closed it before the thread that called is done with it. */
+static void await_wakers(struct pull *x)
+{
+	pthread_mutex_lock(&x->lock);
+	while (x->is_waking)
+		pthread_cond_wait(&x->woken, &x->lock);
+	pthread_mutex_unlock(&x->lock);
+}
+
 static void pull_free(struct pull *x)
 {
+	await_wakers(x);
 	int fd = atomic_load(&x->fd);
 	file_close(&fd);
 	view_unref(x->view);
@@ -83,14 +93,6 @@ static struct pull *pull_new(struct pulls *p, struct view *v, const struct view_
 	*at = x;
 	x->listed = true;
 	return x;
-}
-
-struct pull *pull_ref(struct pull *p)
-{
-	pthread_mutex_lock(&p->pulls->lock);
-	p->refs++;
-	pthread_mutex_unlock(&p->pulls->lock);
-	return p;
 }
 
 /* With the lock; true: it is the caller's to free, without it. */

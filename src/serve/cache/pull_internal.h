@@ -6,7 +6,7 @@
 #include "fetch/partial.h"
 #include "serve/cache/pull.h"
 #include "serve/cache/pull_sources.h"
-#include "serve/cache/share.h"
+#include "serve/cache/fleet.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,7 +40,7 @@ struct pull {
 	struct partial partial;
 	bool single; /* partial_open_single() */
 	struct digest *pieces;
-	struct share *share; /* with other edges, while it runs; or NULL */
+	struct fleet *fleet; /* with other edges, while it runs; or NULL */
 
 	/* Of pulls->lock. */
 	struct pull *next;  /* in its bucket */
@@ -89,9 +89,6 @@ struct pulls {
 	unsigned thread_count;
 	struct pulls_stats stats;
 };
-
-/* -- pull.c -------------------------------------------------------------------------------- */
-struct pull *pull_ref(struct pull *p);
 
 /* -- pull_run.c ---------------------------------------------------------------------------- */
 /* Fetches all of it. Waits. */

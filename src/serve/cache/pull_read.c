@@ -162,12 +162,11 @@ static void wake_those_with_answers(struct pull *p)
 		at = &p->waits;
 	}
 	p->is_waking = false;
+	pthread_cond_broadcast(&p->woken);
 }
 
 void pull_wait(struct pull *p, struct cache_wait *w)
 {
-	/* Whoever is woken may close it meanwhile. */
-	struct pull *own = pull_ref(p);
 	pthread_mutex_lock(&p->lock);
 	struct cache_wait **end = &p->waits;
 	while (*end)
@@ -179,7 +178,6 @@ void pull_wait(struct pull *p, struct cache_wait *w)
 	if (has_answer(p, w))
 		wake_those_with_answers(p);
 	pthread_mutex_unlock(&p->lock);
-	pull_close(own);
 }
 
 void pull_forget(struct pull *p, struct cache_wait *w)
@@ -229,7 +227,7 @@ bool pull_is_waited_for(struct pull *p)
 void pull_landed(struct pull *p, uint32_t piece)
 {
 	atomic_store(&p->flying[piece], false);
-	share_landed(p->share);
+	fleet_landed(p->fleet);
 	if (!p->by_piece)
 		return;
 	atomic_store_explicit(&p->there[piece], true, memory_order_release);

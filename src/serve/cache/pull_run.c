@@ -157,7 +157,7 @@ static void flies(struct engine_job *j, uint32_t piece, bool on_its_way)
 static bool may(struct engine_job *j, const struct source *s, uint32_t piece)
 {
 	struct pull *p = j->ctx;
-	return share_may(p->share, s, piece, pull_is_wanted(p, piece));
+	return fleet_may(p->fleet, s, piece, pull_is_wanted(p, piece));
 }
 
 /* -- the run ------------------------------------------------------------------------------------
@@ -200,11 +200,11 @@ static int run_engine(struct pull *p, struct err *e)
 		.ctx = p,
 	};
 	struct source_list *l = pull_sources_take(all->sources, p->view);
-	const struct share_what what = { all->o.peers, p->sha256, p->grid, l, all->o.clock };
-	p->share = p->by_piece ? share_begin(&what) : NULL;
+	const struct fleet_what what = { all->o.peers, p->sha256, p->grid, l, all->o.clock };
+	p->fleet = p->by_piece ? fleet_begin(&what) : NULL;
 	int rc = engine_run(l, &job, 1, &options, e);
-	share_end(p->share);
-	p->share = NULL;
+	fleet_end(p->fleet);
+	p->fleet = NULL;
 	partial_close(&p->partial);
 	count_sources(all, l);
 	pull_sources_give(all->sources, l);

@@ -1,7 +1,7 @@
 /* What edges tell each other, and who of them fetches a piece. */
 #include "serve/cache/peers.h"
 #include "serve/cache/peers_srv.h"
-#include "serve/cache/share.h"
+#include "serve/cache/fleet.h"
 #include "unit.h"
 #include "util/file.h"
 
@@ -72,8 +72,8 @@ static void each_edge_gets_about_the_same_part(void **state)
 	for (uint32_t i = 0; i < PIECES; i++) {
 		uint64_t best = 0, without = 0;
 		for (uint64_t k = 1; k < EDGES; k++) {
-			best = share_weight(k, &d, i) > share_weight(best, &d, i) ? k : best;
-			if (k < EDGES - 1 && share_weight(k, &d, i) > share_weight(without, &d, i))
+			best = fleet_weight(k, &d, i) > fleet_weight(best, &d, i) ? k : best;
+			if (k < EDGES - 1 && fleet_weight(k, &d, i) > fleet_weight(without, &d, i))
 				without = k;
 		}
 		parts[best]++;

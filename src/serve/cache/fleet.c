@@ -1,4 +1,4 @@
-#include "serve/cache/share.h"
+#include "serve/cache/fleet.h"
 
 #include "util/mem.h"
 #include "util/os.h"
@@ -18,8 +18,8 @@ struct member {
 	bool still;        /* and it is too long ago */
 };
 
-struct share {
-	struct share_what what;
+struct fleet {
+	struct fleet_what what;
 	struct peers_asker *asker;
 	pthread_t thread;
 	bool runs;
@@ -41,7 +41,7 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-uint64_t share_weight(uint64_t edge, const struct digest *sha256, uint32_t piece)
+uint64_t fleet_weight(uint64_t edge, const struct digest *sha256, uint32_t piece)
 {
 	uint64_t object;
 	memcpy(&object, sha256->bytes, sizeof object);
@@ -60,7 +60,7 @@ static uint32_t count_bits(const struct peers_have *h)
 }
 
 /* With the lock. */
-static void take(struct share *s, struct member *m, bool there, const struct peers_have *have)
+static void take(struct fleet *s, struct member *m, bool there, const struct peers_have *have)
 {
 	uint64_t now_ms = clock_now_ms(s->what.clock);
 	uint32_t count = there ? count_bits(have) : 0;
@@ -70,10 +70,10 @@ static void take(struct share *s, struct member *m, bool there, const struct pee
 	m->count = count;
 	if (there)
 		m->have = *have;
-	m->still = count < s->what.grid.count && now_ms - m->moved_ms > SHARE_STILL_MS;
+	m->still = count < s->what.grid.count && now_ms - m->moved_ms > FLEET_STILL_MS;
 }
 
-static void ask_all(struct share *s)
+static void ask_all(struct fleet *s)
 {
 	for (size_t i = 0; i < s->count && !atomic_load(&s->over); i++) {
 		struct peers_have have;
@@ -87,18 +87,18 @@ static void ask_all(struct share *s)
 
 static void *keep_asking(void *arg)
 {
-	struct share *s = arg;
+	struct fleet *s = arg;
 	while (!atomic_load(&s->over)) {
 		pthread_mutex_lock(&s->lock);
 		if (!atomic_load(&s->over))
-			os_cond_wait(&s->ended, &s->lock, SHARE_ASK_MS);
+			os_cond_wait(&s->ended, &s->lock, FLEET_ASK_MS);
 		pthread_mutex_unlock(&s->lock);
 		ask_all(s);
 	}
 	return NULL;
 }
 
-static void find_members(struct share *s)
+static void find_members(struct fleet *s)
 {
 	const struct source_list *l = s->what.sources;
 	for (size_t i = 0; i < l->count && s->count < PEERS_MAX; i++) {
@@ -108,11 +108,11 @@ static void find_members(struct share *s)
 	}
 }
 
-struct share *share_begin(const struct share_what *w)
+struct fleet *fleet_begin(const struct fleet_what *w)
 {
-	if (!w->peers || w->grid.size < SHARE_LEAST)
+	if (!w->peers || w->grid.size < FLEET_LEAST)
 		return NULL;
-	struct share *s = NEW(struct share);
+	struct fleet *s = NEW(struct fleet);
 	s->what = *w;
 	find_members(s);
 	if (!s->count) {
@@ -129,7 +129,7 @@ struct share *share_begin(const struct share_what *w)
 	return s;
 }
 
-void share_end(struct share *s)
+void fleet_end(struct fleet *s)
 {
 	if (!s)
 		return;
@@ -146,7 +146,7 @@ void share_end(struct share *s)
 	free(s);
 }
 
-void share_landed(struct share *s)
+void fleet_landed(struct fleet *s)
 {
 	if (!s)
 		return;
@@ -159,7 +159,7 @@ void share_landed(struct share *s)
  */
 
 /* Can it be asked, and has it not failed in this run? */
-static bool is_useful(const struct share *s, const struct member *m)
+static bool is_useful(const struct fleet *s, const struct member *m)
 {
 	const struct source *x = m->source;
 	return m->there && !x->banned && !x->given_up && !x->failures &&
@@ -167,24 +167,24 @@ static bool is_useful(const struct share *s, const struct member *m)
 	       !x->faults[FAULT_UNUSABLE] && x->not_before_ms <= clock_now_ms(s->what.clock);
 }
 
-static bool is_at_it(const struct share *s, const struct member *m)
+static bool is_at_it(const struct fleet *s, const struct member *m)
 {
 	return is_useful(s, m) && !m->still;
 }
 
 /* How many edges come before this one in the order of a piece. */
-static uint64_t rank(const struct share *s, uint32_t piece)
+static uint64_t rank(const struct fleet *s, uint32_t piece)
 {
 	const struct digest *d = &s->what.sha256;
-	uint64_t own = share_weight(peers_self(s->what.peers), d, piece), before = 0;
+	uint64_t own = fleet_weight(peers_self(s->what.peers), d, piece), before = 0;
 	for (size_t i = 0; i < s->count; i++)
 		before += is_at_it(s, &s->at[i]) &&
-			  share_weight(s->at[i].have.edge, d, piece) > own;
+			  fleet_weight(s->at[i].have.edge, d, piece) > own;
 	return before;
 }
 
 /* Is it on its way to another one, or there already? */
-static bool is_elsewhere(const struct share *s, uint32_t piece)
+static bool is_elsewhere(const struct fleet *s, uint32_t piece)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct member *m = &s->at[i];
@@ -196,9 +196,9 @@ static bool is_elsewhere(const struct share *s, uint32_t piece)
 	return false;
 }
 
-static bool is_own(struct share *s, uint32_t piece, bool wanted, uint64_t now_ms)
+static bool is_own(struct fleet *s, uint32_t piece, bool wanted, uint64_t now_ms)
 {
-	if (now_ms - s->landed_ms > SHARE_STILL_MS)
+	if (now_ms - s->landed_ms > FLEET_STILL_MS)
 		return true;
 	if (is_elsewhere(s, piece))
 		return false;
@@ -207,10 +207,10 @@ static bool is_own(struct share *s, uint32_t piece, bool wanted, uint64_t now_ms
 		return !before;
 	if (!s->wanted_ms[piece])
 		s->wanted_ms[piece] = MAX(1, now_ms);
-	return now_ms - s->wanted_ms[piece] >= before * SHARE_TURN_MS;
+	return now_ms - s->wanted_ms[piece] >= before * FLEET_TURN_MS;
 }
 
-static bool has(const struct share *s, const struct source *from, uint32_t piece)
+static bool has(const struct fleet *s, const struct source *from, uint32_t piece)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (s->at[i].source == from)
@@ -218,7 +218,7 @@ static bool has(const struct share *s, const struct source *from, uint32_t piece
 	return false;
 }
 
-bool share_may(struct share *s, const struct source *from, uint32_t piece, bool wanted)
+bool fleet_may(struct fleet *s, const struct source *from, uint32_t piece, bool wanted)
 {
 	if (!s)
 		return !from->peer;
