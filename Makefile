@@ -374,7 +374,7 @@ install: programs docs install-libferry install-ops
 OPS := share/model-ferry/ops
 install-ops:
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/$(OPS)/,prometheus grafana systemd alerts \
-		container kubernetes)
+		container kubernetes node)
 	install -m 644 scripts/ops/crontab scripts/ops/logrotate scripts/ops/nginx-log.conf \
 		$(DESTDIR)$(PREFIX)/$(OPS)
 	install -m 644 scripts/ops/prometheus/* $(DESTDIR)$(PREFIX)/$(OPS)/prometheus
@@ -383,9 +383,12 @@ install-ops:
 	install -m 755 scripts/ops/alerts/* $(DESTDIR)$(PREFIX)/$(OPS)/alerts
 	install -m 644 scripts/ops/container/* $(DESTDIR)$(PREFIX)/$(OPS)/container
 	install -m 644 scripts/ops/kubernetes/* $(DESTDIR)$(PREFIX)/$(OPS)/kubernetes
+	install -m 644 scripts/ops/node/* $(DESTDIR)$(PREFIX)/$(OPS)/node
 	sed -i 's|^ExecStart=ferry |ExecStart=$(PREFIX)/bin/ferry |' \
-		$(DESTDIR)$(PREFIX)/$(OPS)/systemd/*.service
+		$(DESTDIR)$(PREFIX)/$(OPS)/systemd/*.service \
+		$(DESTDIR)$(PREFIX)/$(OPS)/node/*.service
 	sed -i 's|/usr/local/|$(PREFIX)/|' $(DESTDIR)$(PREFIX)/$(OPS)/crontab \
+		$(DESTDIR)$(PREFIX)/$(OPS)/node/crontab \
 		$(DESTDIR)$(PREFIX)/$(OPS)/grafana/provisioning.yml
 
 install-libferry: libferry

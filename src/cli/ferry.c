@@ -38,6 +38,7 @@ static const struct cli_entry entries[] = {
 	{ "doctor", "check that everything is ready, and say what to do if not", "Operate" },
 	{ "site", "make a web site of the repository, for people", "Operate" },
 	{ "cost", "estimate what the mirrors cost in a month", "Operate" },
+	{ "node", "give an engine's machine the models that it must have", "Operate" },
 	{ NULL, NULL, NULL },
 };
 

@@ -135,15 +135,24 @@ static int open_store(struct cli *cli, struct client *c, struct err *e)
 	return session_store(cli, &c->store, e);
 }
 
-int session_open(struct cli *cli, const char *repository, enum client_mode mode, struct client *out,
-		 struct err *e)
+int session_client(struct cli *cli, struct client *out, struct err *e)
 {
 	*out = (struct client){ 0 };
 	int rc = read_settings(cli, out, e);
 	if (rc == 0)
 		rc = open_store(cli, out, e);
-	if (rc == 0)
-		rc = client_connect(out, repository, mode, NULL, e);
+	if (rc < 0)
+		client_release(out);
+	return rc;
+}
+
+int session_open(struct cli *cli, const char *repository, enum client_mode mode, struct client *out,
+		 struct err *e)
+{
+	int rc = session_client(cli, out, e);
+	if (rc < 0)
+		return rc;
+	rc = client_connect(out, repository, mode, NULL, e);
 	if (rc < 0)
 		client_release(out);
 	return rc;

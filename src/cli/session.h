@@ -15,6 +15,9 @@ WARN_UNUSED int session_settings(struct cli *cli, struct settings_repositories *
 				 struct settings_fetch *fetch, struct http_access_list *access,
 				 struct err *e);
 
+/* These settings and the store, not connected; the caller releases it with client_release(). */
+WARN_UNUSED int session_client(struct cli *cli, struct client *out, struct err *e);
+
 /* With these settings and the store: connected to the repository, NULL: to all. The caller releases
  * it with client_release(). */
 WARN_UNUSED int session_open(struct cli *cli, const char *repository, enum client_mode mode,

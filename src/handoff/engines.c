@@ -7,14 +7,17 @@ static const struct {
 	const char *name, *title;
 	handoff_draft_fn *draft;
 	int (*root)(char **out, struct err *e);
+	const char *below; /* home: the folder where nothing sets another */
 } engines[HANDOFF_ENGINES] = {
-	[HANDOFF_LLAMA_CPP] = { "llama.cpp", "llama.cpp", handoff_llama_cpp,
-				handoff_llama_cpp_root },
+	[HANDOFF_LLAMA_CPP] = { "llama.cpp", "llama.cpp", handoff_llama_cpp, handoff_llama_cpp_root,
+				".local/share/llama.cpp/models" },
 	[HANDOFF_HUGGINGFACE] = { "huggingface", "the Hugging Face cache", handoff_huggingface,
-				  handoff_huggingface_root },
-	[HANDOFF_OLLAMA] = { "ollama", "Ollama", handoff_ollama, handoff_ollama_root },
-	[HANDOFF_LMSTUDIO] = { "lmstudio", "LM Studio", handoff_lmstudio, handoff_lmstudio_root },
-	[HANDOFF_DIRECTORY] = { "directory", "a folder", handoff_directory, NULL },
+				  handoff_huggingface_root, ".cache/huggingface/hub" },
+	[HANDOFF_OLLAMA] = { "ollama", "Ollama", handoff_ollama, handoff_ollama_root,
+			     ".ollama/models" },
+	[HANDOFF_LMSTUDIO] = { "lmstudio", "LM Studio", handoff_lmstudio, handoff_lmstudio_root,
+			       ".lmstudio/models" },
+	[HANDOFF_DIRECTORY] = { "directory", "a folder", handoff_directory, NULL, NULL },
 };
 
 const char *handoff_engine_name(enum handoff_engine engine)
@@ -41,4 +44,9 @@ int handoff_root(enum handoff_engine engine, char **out, struct err *e)
 	if (rc == 0)
 		*out = path_absolute(root);
 	return rc;
+}
+
+char *handoff_root_of(enum handoff_engine engine, const char *home)
+{
+	return engines[engine].below ? path_join(home, engines[engine].below) : NULL;
 }

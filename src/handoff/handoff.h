@@ -40,6 +40,9 @@ const char *handoff_engine_title(enum handoff_engine engine);
 /* The folder in which the engine looks, by its own environment variables and settings; absolute.
  * ERR_USAGE for `directory`, which has none, or without $HOME. Caller frees. */
 WARN_UNUSED int handoff_root(enum handoff_engine engine, char **out, struct err *e);
+/* The folder of another user with this home, whose environment is not known; NULL for `directory`.
+ * Caller frees. */
+char *handoff_root_of(enum handoff_engine engine, const char *home);
 
 struct handoff_options {
 	enum handoff_engine engine;
@@ -47,6 +50,8 @@ struct handoff_options {
 	const char *name;   /* what the engine calls the model; NULL: made from the model's */
 	const char *source; /* URL of the original, of the card; or NULL */
 	bool copy;          /* bytes may be copied where nothing else works */
+	bool shared;        /* the folder may be another user's, who may be unable to follow links
+			       into this store. Always so for Ollama */
 };
 
 enum handoff_action {
@@ -73,7 +78,7 @@ struct handoff_item {
 
 struct handoff {
 	enum handoff_engine engine;
-	bool copy;
+	bool copy, shared;
 	struct store_layout layout; /* without files */
 	struct handoff_item *items;
 	size_t count, cap;

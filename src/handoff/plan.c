@@ -45,6 +45,7 @@ static int begin(const struct store *s, const struct store_variant *v,
 {
 	h->engine = o->engine;
 	h->copy = o->copy;
+	h->shared = o->shared || o->engine == HANDOFF_OLLAMA;
 	int rc = find_folder(o, &h->layout.root, e);
 	if (rc < 0)
 		return rc;

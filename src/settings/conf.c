@@ -462,7 +462,7 @@ int conf_check_kinds(const struct conf *c, struct err *e)
 	static const char *const kinds[] = {
 		"repository", "mirror",   "access", "publish", "announce", "fetch",
 		"prepare",    "security", "alert",  "stats",   "health",   "logs",
-		"site",       "cost",     "price",  "front",   "serve",    NULL,
+		"site",       "cost",     "price",  "front",   "serve",    "node",     NULL,
 	};
 	for (size_t i = 0; i < c->count; i++) {
 		const struct conf_section *s = &c->sections[i];

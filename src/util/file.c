@@ -337,6 +337,7 @@ int file_need_space(const char *path, uint64_t need, struct err *e)
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 	err_set(e, ERR_SYSTEM, "%s: not enough space: %s needed, %s free", path,
 		format_size(a, need), format_size(b, have));
+	e->sys = ENOSPC;
 	return err_hint(e, "free some space or choose another disk, then run the same command "
 			   "again: finished work is kept");
 }

@@ -89,6 +89,15 @@ LISTS = {
     "output-mirror-config/properties/changes/items/properties/state": None,
     "output-mirror-list/$defs/mirror/properties/can/items":
         first_words("mirror/record.c", "mirror_can_names"),
+    "output-node-apply/$defs/model/properties/outcome": words("cli/node/apply.c", "outcome_of"),
+    "output-node-apply/properties/hooks/items/properties/outcome":
+        words("cli/node/apply.c", "hook_outcome"),
+    "output-node-apply/properties/removed/items/properties/outcome": {"removed", "planned"},
+    "output-node-apply/properties/left/items/properties/reason":
+        (words("store/keep.c", "store_keep_name") - {"none"}) | {"later", "failed"},
+    "output-node-status/properties/state": {"ok", "fault"},
+    "output-node-status/$defs/model/properties/state":
+        words("node/standing.c", "node_standing_state_name"),
     "output-outdated/$defs/model/properties/state":
         (words("fetch/standing.c", "standing_name") | {"incomplete"}) - {"current", "older"},
     "output-prepare-check/properties/files/items/properties/verdict":
@@ -286,6 +295,7 @@ KEYS = {
     "price.NAME": [("settings/cost.c", "price_keys")],
     "front.MIRROR": [("settings/front.c", "keys")],
     "serve": [("settings/serve.c", "keys")],
+    "node.NAME": [("settings/node.c", "machine_keys"), ("settings/node.c", "model_keys")],
 }
 
 

@@ -127,6 +127,8 @@ READER = [
     ("store link tiny --engine directory --to other --dry-run", r"would link "),
     ("store link", ROWS),
     ("store unlink tiny", None),
+    ("node apply --config node.conf", None),
+    ("node status --config node.conf", r"node +ready "),
     ("store verify", None),
     ("store import new", None),
     ("store du", ROWS),
@@ -167,6 +169,9 @@ def shop(publisher):     # noqa: F811
     run.away.mkdir()
     run.reader = {"mirror": publisher.mirror("b"),
                   "root": publisher.tree / "metadata" / "1.root.json"}
+    (run.away / "node.conf").write_text(
+        f"[repository.lab]\nmetadata = file://{run.reader['mirror']}\n"
+        f"root = {run.reader['root']}\n[node.node]\nmodel = tiny\n")
     return run
 
 

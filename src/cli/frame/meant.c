@@ -249,7 +249,7 @@ void cli_meant(const char *path, const char *word, const char *const *names, siz
 	"certificates and signatures are always checked; SSL_CERT_FILE names other authorities"
 #define DRY_RUNS \
 	"fetch, update, push, sync, site, catalog gc, catalog prune, catalog restore, store gc, " \
-	"store import, store link, announce, mirror config, mirror setup " \
+	"store import, store link, announce, node apply, mirror config, mirror setup " \
 	"and mirror cleanup have it"
 
 /* For the commands that read repositories. */

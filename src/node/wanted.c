@@ -1,0 +1,95 @@
+#include "node/wanted.h"
+
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+void node_wanted_release(struct node_wanted_list *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		reference_release(&l->at[i].reference);
+		free(l->at[i].root);
+	}
+	free(l->at);
+	free(l->references);
+	*l = (struct node_wanted_list){ 0 };
+}
+
+static int read_engine(struct node_wanted *w, struct err *e)
+{
+	for (size_t i = 0; i < HANDOFF_ENGINES; i++)
+		if (strcmp(handoff_engine_name((enum handoff_engine)i), w->set->engine) == 0) {
+			w->engine = (enum handoff_engine)i;
+			w->placed = true;
+			return 0;
+		}
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(w->set->engine);
+	err_set(e, ERR_USAGE, "engine: there is no engine '%s'", shown);
+	return err_hint(e, "the engines are " HANDOFF_ENGINE_NAMES ", or none");
+}
+
+/* home: of the owner; NULL: this user's settings say where the engine looks. */
+static int find_root(struct node_wanted *w, const char *home, struct err *e)
+{
+	if (w->set->to) {
+		w->root = path_absolute(w->set->to);
+		return 0;
+	}
+	if (w->engine == HANDOFF_DIRECTORY)
+		return err_set(e, ERR_USAGE, "engine = directory has no folder of its own: set to");
+	if (!home)
+		return handoff_root(w->engine, &w->root, e);
+	w->root = handoff_root_of(w->engine, home);
+	return 0;
+}
+
+static int read_owner(struct node_wanted *w, const char **home, struct err *e)
+{
+	*home = NULL;
+	if (!w->set->owner)
+		return 0;
+	const struct passwd *who = getpwnam(w->set->owner);
+	CLEANUP(mem_free_ptr) char *shown = text_escaped(w->set->owner);
+	if (!who)
+		return err_set(e, ERR_USAGE, "owner: there is no user '%s'", shown);
+	w->uid = who->pw_uid;
+	w->gid = who->pw_gid;
+	w->other = w->uid != geteuid();
+	if (w->other && geteuid() != 0)
+		return err_set(e, ERR_USAGE,
+			       "owner: only root can lay models out for another user, '%s'", shown);
+	if (w->other && who->pw_dir && who->pw_dir[0] == '/')
+		*home = who->pw_dir;
+	return 0;
+}
+
+static int read_one(struct node_wanted *w, struct err *e)
+{
+	const char *home;
+	int rc = reference_parse(w->set->reference, &w->reference, e);
+	if (rc == 0)
+		rc = read_owner(w, &home, e);
+	if (rc < 0 || !w->set->engine)
+		return rc;
+	rc = read_engine(w, e);
+	return rc < 0 ? rc : find_root(w, home, e);
+}
+
+int node_wanted_read(const struct settings_node *n, struct node_wanted_list *out, struct err *e)
+{
+	CLEANUP(node_wanted_release) struct node_wanted_list l = { 0 };
+	l.at = mem_alloc((n->count + 1) * sizeof *l.at);
+	l.references = mem_alloc((n->count + 1) * sizeof *l.references);
+	for (size_t i = 0; i < n->count; i++) {
+		l.at[l.count].set = &n->at[i];
+		if (read_one(&l.at[l.count++], e) < 0)
+			return err_context(e, "[node.%s]", n->at[i].name);
+		l.references[i] = l.at[i].reference;
+	}
+	*out = l;
+	l = (struct node_wanted_list){ 0 };
+	return 0;
+}
