@@ -188,7 +188,8 @@ int auth_keys_write(const char *path, const struct auth_keys *k, struct err *e)
 
 /* -- looking a key up ------------------------------------------------------------------------ */
 
-bool auth_key_is(const char *text)
+/* Does the text look like a key? */
+static bool is_key(const char *text)
 {
 	uint8_t secret[SECRET_BYTES];
 	char id[AUTH_KEY_ID + 1];
@@ -210,7 +211,7 @@ const struct auth_key *auth_keys_find(const struct auth_keys *k, const char *tex
 	struct auth_key sought = { 0 };
 	struct digest sha256;
 	*expired = false;
-	if (!auth_key_is(text))
+	if (!is_key(text))
 		return NULL;
 	memcpy(sought.id, text + sizeof AUTH_KEY_PREFIX - 1, AUTH_KEY_ID);
 	sha256_of(text, AUTH_KEY_LEN, &sha256);

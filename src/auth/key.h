@@ -48,8 +48,6 @@ WARN_UNUSED int auth_keys_write(const char *path, const struct auth_keys *k, str
  * the reason. */
 const struct auth_key *auth_keys_find(const struct auth_keys *k, const char *text, int64_t now_s,
 				      bool *expired);
-/* Does the text look like a key? */
-bool auth_key_is(const char *text);
 
 struct auth_key_order {
 	const char *name;

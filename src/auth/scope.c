@@ -6,12 +6,8 @@
 
 #include <string.h>
 
+/* The word of a scope in front of ':'. */
 static const char *const action_names[AUTH_ACTIONS] = { "pull", "preload", "admin", "metrics" };
-
-const char *auth_action_name(enum auth_action a)
-{
-	return action_names[a];
-}
 
 void auth_scope_release(struct auth_scope *s)
 {

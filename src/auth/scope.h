@@ -14,8 +14,6 @@
 #define AUTH_SCOPES_MAX 64 /* of one key or token */
 
 enum auth_action { AUTH_PULL, AUTH_PRELOAD, AUTH_ADMIN, AUTH_METRICS, AUTH_ACTIONS };
-/* "pull", …: the word of a scope in front of ':'. */
-const char *auth_action_name(enum auth_action a);
 
 struct auth_scope {
 	enum auth_action action;

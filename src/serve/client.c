@@ -48,8 +48,8 @@ static bool last_hop(const char *list, size_t *len, uint8_t out[16])
 	return end > start && hop_address(list + start, end - start, out);
 }
 
-void client_forwarded(const struct settings_serve_net *fronts, size_t count, const char *list,
-		      uint8_t address[16])
+void serve_client_forwarded(const struct settings_serve_net *fronts, size_t count, const char *list,
+			    uint8_t address[16])
 {
 	size_t len = strnlen(list, CLIENT_FORWARDED + 1);
 	uint8_t hop[16];
@@ -68,19 +68,19 @@ static bool is_mapped(const uint8_t address[16])
 	return memcmp(address, mapped, sizeof mapped) == 0;
 }
 
-void client_text(const uint8_t address[16], char out[CLIENT_TEXT])
+void serve_client_text(const uint8_t address[16], char out[CLIENT_TEXT])
 {
 	bool v4 = is_mapped(address);
 	if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address + 12 : address, out, CLIENT_TEXT))
 		out[0] = '\0';
 }
 
-void client_network(const uint8_t address[16], char out[CLIENT_NETWORK])
+void serve_client_network(const uint8_t address[16], char out[CLIENT_NETWORK])
 {
 	uint8_t network[16] = { 0 };
 	char text[CLIENT_TEXT];
 	bool v4 = is_mapped(address);
 	memcpy(network, address, v4 ? 16 : 8);
-	client_text(network, text);
+	serve_client_text(network, text);
 	snprintf(out, CLIENT_NETWORK, "%s%s", text, v4 ? "" : "/64");
 }

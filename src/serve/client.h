@@ -3,7 +3,7 @@
  *
  * Pure functions on foreign bytes. Addresses are as in settings/serve.h: IPv4 is mapped.
  *
- * Prefixes: client_.
+ * Prefixes: serve_client_.
  */
 #ifndef FERRY_SERVE_CLIENT_H
 #define FERRY_SERVE_CLIENT_H
@@ -19,12 +19,12 @@
  * add to the value, as nginx does, or add a header, as HAProxy does. It is read from the right:
  * each front added the address that it got the request from. The first that is no front's is the
  * client's; what is further left anybody may have written. What is no address ends it. */
-void client_forwarded(const struct settings_serve_net *fronts, size_t count, const char *list,
-		      uint8_t address[16]);
+void serve_client_forwarded(const struct settings_serve_net *fronts, size_t count, const char *list,
+			    uint8_t address[16]);
 
 /* "192.0.2.1", "2001:db8::1". */
-void client_text(const uint8_t address[16], char out[CLIENT_TEXT]);
+void serve_client_text(const uint8_t address[16], char out[CLIENT_TEXT]);
 /* Whom limits count: "192.0.2.1", or "2001:db8::/64", which a subscriber has at least. */
-void client_network(const uint8_t address[16], char out[CLIENT_NETWORK]);
+void serve_client_network(const uint8_t address[16], char out[CLIENT_NETWORK]);
 
 #endif

@@ -117,6 +117,7 @@ static enum went step_read(struct exchange *x)
 		atomic_fetch_add(&x->edge->counts.limited, 1);
 		answer(x, 429, "too many connections");
 		add_header(x, "Connection", mem_strdup("close"));
+		add_header(x, "Retry-After", mem_strdup("1"));
 		return WENT_ON;
 	}
 	if (!route_path(x->target, &x->path, &x->query))
@@ -164,8 +165,7 @@ static enum went step_who(struct exchange *x)
 {
 	struct err why = ERR_INIT;
 	if (x->caller->trusted) {
-		x->who = (struct auth_who){ .trusted = true, .known = true };
-		x->who.name = mem_strdup("");
+		auth_who_trust(&x->who);
 		return know(x);
 	}
 	enum auth_result r = auth_check(x->edge->auth, authorization_of(x), &x->who, &why);

@@ -39,8 +39,9 @@ static void look_behind_fronts(struct exchange *x)
 	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, add_forwarded, &list);
 	if (list.overflow)
 		return;
-	client_forwarded(x->edge->set->fronts, x->edge->set->front_count, buf_str(&list), x->bytes);
-	client_text(x->bytes, x->address);
+	serve_client_forwarded(x->edge->set->fronts, x->edge->set->front_count, buf_str(&list),
+			       x->bytes);
+	serve_client_text(x->bytes, x->address);
 }
 
 static bool is_host(const char *host)
@@ -73,7 +74,7 @@ void exchange_know_caller(struct exchange *x)
 void exchange_know_client(struct exchange *x)
 {
 	char network[CLIENT_NETWORK];
-	client_network(x->bytes, network);
+	serve_client_network(x->bytes, network);
 	free(x->client);
 	/* No address has a blank: a key cannot be named like one. */
 	x->client = x->who.known && x->who.name && *x->who.name ? mem_printf("key %s", x->who.name)
@@ -94,7 +95,7 @@ void exchange_count_caller(struct exchange_caller *c)
 {
 	struct edge *e = c->lot->edge;
 	char client[CLIENT_NETWORK];
-	client_network(c->bytes, client);
+	serve_client_network(c->bytes, client);
 	if (!e->set->connections || c->trusted || is_front(e, c->bytes))
 		return;
 	c->counted = limit_connect(e->limit, client);
@@ -104,7 +105,7 @@ void exchange_count_caller(struct exchange_caller *c)
 void exchange_discount_caller(struct exchange_caller *c)
 {
 	char client[CLIENT_NETWORK];
-	client_network(c->bytes, client);
+	serve_client_network(c->bytes, client);
 	if (c->counted)
 		limit_disconnect(c->lot->edge->limit, client);
 }

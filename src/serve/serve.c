@@ -13,7 +13,7 @@
 
 #define TICK_MS 200
 #define SWEEP_MS 1000
-#define RELOAD_MS 5000 /* how often keys are looked at */
+#define RELOAD_MS 1000 /* how often keys are looked at */
 
 /* Long work of the main thread's, done by a worker. */
 struct chore {

@@ -16,9 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	    !settings_serve_address("10.0.0.1", address))
 		return 0;
 	CLEANUP(mem_free_ptr) char *list = mem_strndup((const char *)data + 1, len - 1);
-	client_forwarded(&front, data[0] % 2, list, address);
-	client_text(address, text);
-	client_network(address, network);
+	serve_client_forwarded(&front, data[0] % 2, list, address);
+	serve_client_text(address, text);
+	serve_client_network(address, network);
 	if (!settings_serve_address(text, again) || memcmp(address, again, sizeof again) != 0)
 		abort();
 	if (data[0] % 2 == 0 && strcmp(text, "10.0.0.1") != 0)

@@ -45,8 +45,8 @@ static void a_header_counts_only_from_fronts(void **state)
 		uint8_t address[16];
 		char text[CLIENT_TEXT];
 		assert_true(settings_serve_address(of[i].peer, address));
-		client_forwarded(fronts, ARRAY_LEN(fronts), of[i].list, address);
-		client_text(address, text);
+		serve_client_forwarded(fronts, ARRAY_LEN(fronts), of[i].list, address);
+		serve_client_text(address, text);
 		if (strcmp(text, of[i].client) != 0)
 			fail_msg("%s behind %s is %s", of[i].list, of[i].peer, text);
 	}
@@ -65,7 +65,7 @@ static void limits_count_networks_of_ipv6(void **state)
 		uint8_t address[16];
 		char text[CLIENT_NETWORK];
 		assert_true(settings_serve_address(of[i][0], address));
-		client_network(address, text);
+		serve_client_network(address, text);
 		assert_string_equal(text, of[i][1]);
 	}
 }
