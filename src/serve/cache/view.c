@@ -1,5 +1,6 @@
 #include "serve/cache/view_internal.h"
 
+#include "catalog/manifest.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -108,6 +109,65 @@ bool view_find_digest(const struct view *v, const struct digest *sha256, struct 
 	if (entry)
 		describe(v, r, entry, out);
 	return entry != NULL;
+}
+
+/* ---- pieces ---- */
+
+static int read_manifest(struct view *v, const char *key, const struct view_read *how,
+			 struct buf *out, struct err *e)
+{
+	struct view_file f;
+	if (!view_find(v, key, &f))
+		return err_set(e, ERR_INTEGRITY, "the release does not list %s", key);
+	if (f.file->size > MANIFEST_MAX_BYTES)
+		return err_set(e, ERR_INTEGRITY, "%s is too large for a manifest", key);
+	if (!f.bytes)
+		return how->read(how->ctx, v, &f, out, e);
+	buf_clear(out);
+	buf_add(out, f.bytes->data, f.bytes->len);
+	return buf_ok(out, key, e);
+}
+
+static int take_pieces(const struct view_file *f, struct manifest *m, struct tree_pieces *out,
+		       struct err *e)
+{
+	const char *key = f->file->manifest_key;
+	if (m->grid.size != f->file->size || !digest_equal(&m->sha256, &f->file->sha256))
+		return err_set(e, ERR_INTEGRITY, "%s is not the manifest of %s", key, f->file->key);
+	out->at = STEAL(m->pieces);
+	return 0;
+}
+
+static int pieces_of_manifest(struct view *v, const struct view_file *f,
+			      const struct view_read *how, struct tree_pieces *out, struct err *e)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(MANIFEST_MAX_BYTES);
+	CLEANUP(manifest_release) struct manifest m = { 0 };
+	const char *key = f->file->manifest_key;
+	if (!key)
+		return err_set(e, ERR_INTEGRITY, "the release lists no pieces of %s", f->file->key);
+	int rc = read_manifest(v, key, how, &bytes, e);
+	if (rc == 0)
+		rc = manifest_parse(buf_str(&bytes), bytes.len, key, &m, e);
+	return rc < 0 ? rc : take_pieces(f, &m, out, e);
+}
+
+int view_pieces(struct view *v, const struct view_file *f, const struct view_read *how,
+		struct tree_pieces *out, struct err *e)
+{
+	struct tree_pieces p = { 0 };
+	int rc = grid_for(f->file->size, &p.grid, e);
+	if (rc == 0 && p.grid.count > 1)
+		rc = pieces_of_manifest(v, f, how, &p, e);
+	if (rc < 0)
+		return rc;
+	if (!p.at) {
+		p.at = NEW(struct digest);
+		p.at[0] = f->file->sha256;
+	}
+	grid_root(p.at, p.grid.count, &p.root);
+	*out = p;
+	return 0;
 }
 
 /* ---- models ---- */
