@@ -33,6 +33,7 @@ static const struct cli_entry entries[] = {
 	{ "sync", "copy the release that one mirror shows to another mirror", "Publish models" },
 	{ "verify", "check what the mirrors hold", "Publish models" },
 	{ "mirror", "add, list, probe, set up and clean mirrors", "Publish models" },
+	{ "serve", "be a verified mirror for the machines near this one", "Operate" },
 	{ "health", "check whether readers get what is signed, and keep a history", "Operate" },
 	{ "stats", "count downloads from access logs", "Operate" },
 	{ "doctor", "check that everything is ready, and say what to do if not", "Operate" },

@@ -31,6 +31,7 @@ struct door {
 	struct exchange_lot lot;
 	struct entrance at[SERVE_SOCKETS];
 	size_t count;
+	bool quiet;           /* it accepts no more */
 	pthread_mutex_t lock; /* of callers */
 	struct exchange_caller *callers;
 	atomic_ullong left_us; /* when the last connection ended */
@@ -222,10 +223,15 @@ int door_open(struct edge *edge, const struct serve_sockets *sockets, struct doo
 	return 0;
 }
 
+/* A socket of systemd's still takes connections, which the next edge answers. */
 void door_quiesce(struct door *d)
 {
-	for (size_t i = 0; i < d->count; i++)
+	for (size_t i = 0; i < d->count && !d->quiet; i++) {
 		(void)MHD_quiesce_daemon(d->at[i].daemon);
+		if (d->at[i].socket->ours)
+			shutdown(d->at[i].socket->fd, SHUT_RDWR);
+	}
+	d->quiet = true;
 }
 
 /* The server must not be stopped while a connection is suspended: those that wait for a worker are

@@ -55,6 +55,14 @@ const struct face_views *edge_views_for(const struct edge *e, const struct edge_
 	return who->known || e->set->public ? &v->views : &v->open;
 }
 
+bool edge_is_ready(struct edge *e)
+{
+	pthread_mutex_lock(&e->lock);
+	bool ready = e->views->views.count >= e->followed;
+	pthread_mutex_unlock(&e->lock);
+	return ready;
+}
+
 void edge_views_put(struct edge *e, struct view *v)
 {
 	const char *name = view_repository(v);

@@ -61,6 +61,7 @@ struct edge {
 	struct edge_counts counts;
 	int64_t started_s;
 	atomic_bool closing;  /* connections are closed behind their answer */
+	size_t followed;      /* how many repositories are served once their release is known */
 	pthread_mutex_t lock; /* of views */
 	struct edge_views *views;
 };
@@ -76,6 +77,8 @@ void edge_views_release(struct edge_views *v); /* NULL is ignored */
 /* Those that exist for the caller. Borrowed. */
 const struct face_views *edge_views_for(const struct edge *e, const struct edge_views *v,
 					const struct auth_who *who);
+/* Is the release of every repository known? */
+bool edge_is_ready(struct edge *e);
 /* Puts the view in the place of that of the same repository, or adds it. Takes the reference. */
 void edge_views_put(struct edge *e, struct view *v);
 

@@ -74,9 +74,9 @@ static bool asks_for_credentials(const struct exchange *x)
 	       (strcmp(x->path, "/v2/") == 0 || strcmp(x->path, "/v2") == 0);
 }
 
-static enum went answer_later(struct exchange *x, const struct err *why)
+static enum went answer_later(struct exchange *x, const char *why)
 {
-	answer(x, 503, why->text[0] ? why->text : "not now");
+	answer(x, 503, why);
 	add_header(x, "Retry-After", mem_strdup("5"));
 	return WENT_ON;
 }
@@ -172,7 +172,7 @@ static enum went step_who(struct exchange *x)
 	if (r == AUTH_WAIT)
 		return wait_for(x, refresh_keys);
 	if (r == AUTH_LATER)
-		return answer_later(x, &why);
+		return answer_later(x, why.text);
 	if (r == AUTH_REFUSED && !(x->service && x->service->for_all))
 		x->refusal = mem_strdup(why.text);
 	return know(x);
@@ -297,6 +297,9 @@ static enum went step_answer(struct exchange *x)
 	if (!s && (asks_for_credentials(x) || may_be_hidden(x)))
 		return answer_nobody(x);
 	x->status = x->answer.status;
+	/* Nobody knows yet what there is. */
+	if (!s && x->status == 404 && !edge_is_ready(x->edge))
+		return answer_later(x, "the release is not known yet");
 	x->step = x->answer.is_file && x->status == 200 ? STEP_FILE : STEP_SEND;
 	return WENT_ON;
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define TICK_MS 200
+#define READY_MS 5000
 #define SWEEP_MS 1000
 #define RELOAD_MS 1000 /* how often keys are looked at */
 
@@ -164,6 +165,7 @@ static int open_edge(struct serving *s, struct err *e)
 	edge->set = set;
 	edge->cancel = &s->stop;
 	edge->report = s->o->report;
+	edge->followed = s->followed_count;
 	edge->started_s = clock_wall_s(NULL);
 	edge->workers = worker_pool_new(set->workers);
 	int rc = set->log ? serve_log_open(set->log, &edge->log, e) : 0;
@@ -176,6 +178,17 @@ static int open_edge(struct serving *s, struct err *e)
 	return rc < 0 ? rc : open_releases(s, e);
 }
 
+/* At the first start, the mirrors have to be asked: those who start it may wait for that a little.
+ */
+static void wait_for_releases(struct serving *s)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t end_ms = clock_now_ms(NULL) + READY_MS;
+	while (!edge_is_ready(s->edge) && clock_now_ms(NULL) < end_ms)
+		if (clock_sleep_ms(NULL, 10, s->o->cancel, &ignored) < 0)
+			return;
+}
+
 static int open_all(struct serving *s, struct err *e)
 {
 	int rc = choose_repositories(s, e);
@@ -186,6 +199,8 @@ static int open_all(struct serving *s, struct err *e)
 		rc = open_edge(s, e);
 	if (rc == 0)
 		rc = door_open(s->edge, &s->sockets, &s->door, e);
+	if (rc == 0)
+		wait_for_releases(s);
 	if (rc == 0)
 		rc = s->o->ready(s->o->ctx, &s->sockets, e);
 	return rc;

@@ -102,6 +102,9 @@ PUBLISHER = [
     ("stats counters", None),
     ("stats export --prometheus stats.prom", None),
     ("cost", None),
+    ("serve key new lab --keys edge.keys --scope pull:*/*", r"ferry_\S+\n$"),
+    ("serve key list --keys edge.keys", ROWS),
+    ("serve key revoke lab --keys edge.keys", None),
 ]
 READER = [
     ("repository add lab {mirror} --root {root}", None),

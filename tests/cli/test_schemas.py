@@ -98,7 +98,7 @@ def test_every_command_has_a_schema_and_every_schema_a_command():
     wanted = {schemas.name_of(c) for c in commands()} | {
         "output-fetch-dry-run", "output-health", "output-health-merged",
         "output-health-test-alert", "output-prepare-check",
-        "output-push-bundle", "output-show-provenance"}
+        "output-push-bundle", "output-serve", "output-show-provenance"}
     wanted.discard("output-run")        # its output is the program's own
     assert {n for n in NAMES if n.startswith("output-")} == wanted
 

@@ -18,7 +18,7 @@ WORDS = {
     "upload": "ferry push", "publish": "ferry push", "add": "ferry repository add",
     "init": "ferry catalog init", "clean": "ferry store gc",
     "convert": "ferry prepare", "import": "ferry prepare", "check": "ferry manifest check",
-    "serve": "ferry run MODEL -- PROGRAM {}", "stop": "ferry run", "remote": "ferry repository",
+    "chat": "ferry run MODEL -- PROGRAM {}", "stop": "ferry run", "remote": "ferry repository",
     "repo": "ferry repository", "sign": "ferry catalog sign", "cp": "ferry sync",
     "sha256sum": "ferry manifest create", "inspect": "ferry prepare --check FILE",
     "version": "ferry --version", "key": "ferry catalog key",

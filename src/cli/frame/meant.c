@@ -16,8 +16,8 @@ struct meant {
 	const char *text;  /* or the whole hint, if that is not enough */
 };
 
-#define SERVES_NOTHING \
-	"ferry runs no server of its own; 'ferry run MODEL -- PROGRAM {}' fetches a model if " \
+#define RUNS_NOTHING \
+	"ferry runs no models itself; 'ferry run MODEL -- PROGRAM {}' fetches a model if " \
 	"needed and starts a program on it"
 #define CALL_BACK \
 	"'ferry catalog withdraw' calls a published model or version back, " \
@@ -53,7 +53,7 @@ static const struct meant commands[] = {
 	  "'ferry store gc' cleans the store, 'ferry catalog gc' the repository, 'ferry push "
 	  "--prune' and 'ferry mirror cleanup' the mirrors" },
 	{ "ferry", "exec launch", "ferry run", NULL },
-	{ "ferry", "serve start stop chat load ps server", NULL, SERVES_NOTHING },
+	{ "ferry", "start stop chat load ps server", NULL, RUNS_NOTHING },
 	{ "ferry", "remote remotes repo repos registry source sources", "ferry repository", NULL },
 	{ "ferry", "trust root join enroll", "ferry repository add", NULL },
 	{ "ferry", "login logout auth token", NULL,

@@ -1,0 +1,148 @@
+#include "cli/serve/serve.h"
+
+#include "cli/session.h"
+#include "cli/values.h"
+#include "serve/serve.h"
+#include "util/mem.h"
+#include "util/os.h"
+
+extern const struct command cmd_serve;
+
+struct serve_opts {
+	struct opt_list listen;
+	const char *log;
+	bool no_admin;
+};
+
+static const struct opt opts[] = {
+	OPT_ENTRY(OPT_LIST, serve_opts, listen, 'l', "listen", "HOST:PORT",
+		  "listen there, instead of where ferry.conf says; a port of 0 is any free one, "
+		  "unix:/PATH a Unix socket; may be given several times"),
+	OPT_HINTED(OPT_STRING, serve_opts, log, 0, "log", "FILE", HINT_FILE,
+		   "write the access log there; - is standard output"),
+	OPT_ENTRY(OPT_FLAG, serve_opts, no_admin, 0, "no-admin", NULL,
+		  "make no Unix socket for administration"),
+	OPT_LAST,
+};
+
+/* What the command has read. */
+struct settings {
+	struct settings_serve serve;
+	struct settings_repositories repositories;
+	struct settings_fetch fetch;
+	struct http_access_list access;
+	struct store store;
+};
+
+static void settings_release(struct settings *s)
+{
+	settings_serve_release(&s->serve);
+	settings_repositories_release(&s->repositories);
+	http_access_list_release(&s->access);
+	store_close(&s->store);
+}
+
+static int apply_listen(const struct opt_list *listen, struct settings_serve *s, struct err *e)
+{
+	if (listen->count == 0)
+		return 0;
+	struct settings_serve_place *before = s->listen;
+	size_t count = s->listen_count;
+	int rc = 0;
+	bool loopback = true;
+	s->listen = NULL;
+	s->listen_count = s->listen_cap = 0;
+	for (size_t i = 0; i < count; i++) {
+		free(before[i].host);
+		free(before[i].path);
+	}
+	free(before);
+	for (size_t i = 0; i < listen->count && rc == 0; i++) {
+		if (!settings_serve_place_add(s, listen->at[i]))
+			rc = err_set(e, ERR_USAGE, "--listen %s: expected HOST:PORT or unix:/PATH",
+				     listen->at[i]);
+		else
+			loopback = loopback && s->listen[i].loopback;
+	}
+	if (!loopback && !s->anonymous_said)
+		s->anonymous = false;
+	return rc;
+}
+
+static int apply(const struct serve_opts *o, struct settings_serve *s, struct err *e)
+{
+	if (o->log) {
+		free(s->log);
+		s->log = mem_strdup(o->log);
+	}
+	if (o->no_admin) {
+		free(s->admin);
+		s->admin = NULL;
+	}
+	return apply_listen(&o->listen, s, e);
+}
+
+static int read_settings(struct cli *cli, struct settings *s, struct err *e)
+{
+	const struct conf *conf;
+	int rc = cli_conf(cli, &conf, e);
+	if (rc == 0)
+		rc = settings_serve_read(conf, &s->serve, e);
+	if (rc == 0)
+		rc = apply(cli->opts, &s->serve, e);
+	if (rc == 0)
+		rc = session_settings(cli, &s->repositories, &s->fetch, &s->access, e);
+	return rc < 0 ? rc : session_store(cli, &s->store, e);
+}
+
+/* The document is printed as soon as it serves, so that whoever started it can go on. */
+static int ready(void *ctx, const struct serve_sockets *sockets, struct err *e)
+{
+	struct cli *cli = ctx;
+	CLEANUP(json_release) json_t *document = cli_document(cli);
+	json_t *listening = json_put_array(document, "listening");
+	for (size_t i = 0; i < sockets->count; i++) {
+		json_t *row = json_push_object(listening);
+		json_put_string(row, "url", sockets->at[i].shown);
+		json_put_bool(row, "admin", sockets->at[i].admin);
+		report_note(cli->report, "serving at %s%s", sockets->at[i].shown,
+			    sockets->at[i].admin ? ", for administration" : "");
+	}
+	int rc = cli_result(cli, document, e);
+	return rc < 0 ? rc : cli_flush(e);
+}
+
+static int run(struct cli *cli, struct err *e)
+{
+	CLEANUP(settings_release) struct settings s = { 0 };
+	os_pool_memory();
+	int rc = read_settings(cli, &s, e);
+	if (rc < 0)
+		return rc;
+	const struct serve_options o = {
+		.set = &s.serve,
+		.repositories = &s.repositories,
+		.fetch = &s.fetch,
+		.access = &s.access,
+		.home = s.store.home,
+		.kinds = mirror_kinds_client,
+		.cancel = cli->cancel,
+		.report = cli->report,
+		.ready = ready,
+		.ctx = cli,
+	};
+	return serve_run(&o, e);
+}
+
+const struct command cmd_serve = {
+	.name = "serve",
+	.summary = "be a verified mirror for the machines near this one",
+	.description = "Serves repositories over HTTP until it is stopped. What it does not have "
+		       "it fetches from their mirrors, once for all who ask, and nothing is sent "
+		       "before it was verified.",
+	.opts = opts,
+	.opts_size = sizeof(struct serve_opts),
+	.subs = (const struct command *const[]){ &cmd_serve_key, NULL },
+	.run = run,
+	.values = values_client,
+};
