@@ -121,10 +121,8 @@ static void hint_package(const char *name, struct err *e)
 	static const struct {
 		const char *of, *package; /* of a command or a group */
 	} packages[] = {
-		{ "serve", "ferry-edge" },
-		{ "node", "ferry-edge" },
-		{ "Use models", "ferry" },
-		{ "Publish models", "ferry-publisher" },
+		{ "serve", "ferry-edge" },       { "node", "ferry-edge" },
+		{ "Use models", "ferry" },       { "Publish models", "ferry-publisher" },
 		{ "Operate", "ferry-operator" },
 	};
 	size_t i = 0;

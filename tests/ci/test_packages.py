@@ -1,6 +1,7 @@
 """ci/debian, ci/homebrew, ci/aur and scripts/dist: what can be checked without building a package.
 ci/packages builds, installs and runs them."""
 
+import fnmatch
 import hashlib
 import os
 import pathlib
@@ -83,6 +84,17 @@ def test_each_manual_page_is_in_one_package():
     assert {p for p in pages if p[:-2] not in PENDING} == {
         path.stem for path in (ROOT / "man").glob("*.scd") if path.stem[:-2] not in PENDING}
     assert all(len(found) == 1 for found in pages.values())
+
+
+def test_each_file_for_operating_is_in_one_package():
+    parts = [(package, path.removeprefix("usr/share/model-ferry/ops/")
+              .replace("usr/lib/systemd/system", "systemd")) for package, path in contents()]
+    ops = ROOT / "scripts" / "ops"
+    for path in (p.relative_to(ops) for p in ops.rglob("*") if p.is_file()):
+        if path.suffix != ".conf" or path.parts[0] != "systemd":    # see debian/rules
+            places = {str(path), path.parts[0]} if path.parts[0] != "systemd" else {str(path)}
+            found = [pkg for pkg, part in parts if any(fnmatch.fnmatch(p, part) for p in places)]
+            assert len(found) == 1, path
 
 
 def test_ferry_says_in_which_package_a_command_is():
