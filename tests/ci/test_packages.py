@@ -91,10 +91,12 @@ def test_each_file_for_operating_is_in_one_package():
               .replace("usr/lib/systemd/system", "systemd")) for package, path in contents()]
     ops = ROOT / "scripts" / "ops"
     for path in (p.relative_to(ops) for p in ops.rglob("*") if p.is_file()):
-        if path.suffix != ".conf" or path.parts[0] != "systemd":    # see debian/rules
-            places = {str(path), path.parts[0]} if path.parts[0] != "systemd" else {str(path)}
-            found = [pkg for pkg, part in parts if any(fnmatch.fnmatch(p, part) for p in places)]
-            assert len(found) == 1, path
+        if path.parts[0] == "systemd" and path.suffix == ".conf":
+            continue        # debian/rules gives them to debhelper
+        unit = path.suffix in (".service", ".socket", ".timer")
+        places = {f"systemd/{path.name}"} if unit else {str(path), path.parts[0]}
+        found = [pkg for pkg, part in parts if any(fnmatch.fnmatch(p, part) for p in places)]
+        assert len(found) == 1, path
 
 
 def test_ferry_says_in_which_package_a_command_is():
