@@ -24,7 +24,6 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 VERSION = re.search(r"^VERSION := (.*)$", MAKEFILE, re.M)[1]
 COMMANDS = {path.stem.removeprefix("cmd_") for path in
             [*ROOT.glob("src/cli/cmd_*.c"), *ROOT.glob("src/cli/*/cmd_*.c")]}
-PENDING = {"ferry-serve", "ferry-node"}
 PASSPHRASE = "of a test's key"
 
 
@@ -72,7 +71,7 @@ def listed(text):
 
 def test_each_command_is_in_one_package_and_its_page_is_in_the_same():
     programs, pages = packaged("bin"), packaged("share/man/man1")
-    assert set(programs) - PENDING == {"ferry"} | {f"ferry-{name}" for name in COMMANDS} - PENDING
+    assert set(programs) == {"ferry"} | {f"ferry-{name}" for name in COMMANDS}
     assert all(len(found) == 1 for found in programs.values())
     assert {f"{name}.1": found for name, found in programs.items()} == pages
 
@@ -81,8 +80,7 @@ def test_each_manual_page_is_in_one_package():
     pages = {}
     for section in "1357":
         pages |= packaged(f"share/man/man{section}")
-    assert {p for p in pages if p[:-2] not in PENDING} == {
-        path.stem for path in (ROOT / "man").glob("*.scd") if path.stem[:-2] not in PENDING}
+    assert set(pages) == {path.stem for path in (ROOT / "man").glob("*.scd")}
     assert all(len(found) == 1 for found in pages.values())
 
 
