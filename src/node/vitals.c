@@ -91,6 +91,7 @@ static int ask(const struct store *s, struct http_client *client, struct node_vi
 	CLEANUP(buf_release) struct buf body = BUF_INIT(ANSWER_MAX);
 	const struct http_request q = {
 		.url = engine->url,
+		.what = "",
 		.deadline_ms = DEADLINE_MS,
 		.into = &body,
 	};

@@ -78,6 +78,17 @@ static int read_one(struct node_wanted *w, struct err *e)
 	return rc < 0 ? rc : find_root(w, home, e);
 }
 
+/* Each run would replace what the other section has made. */
+static int check_name(const struct node_wanted_list *l, const struct node_wanted *w, struct err *e)
+{
+	for (size_t i = 0; w->placed && w->set->as && &l->at[i] != w; i++)
+		if (l->at[i].placed && l->at[i].engine == w->engine &&
+		    str_same(l->at[i].set->as, w->set->as) && strcmp(l->at[i].root, w->root) == 0)
+			return err_set(e, ERR_USAGE, "as: [node.%s] has this name, too",
+				       l->at[i].set->name);
+	return 0;
+}
+
 int node_wanted_read(const struct settings_node *n, struct node_wanted_list *out, struct err *e)
 {
 	CLEANUP(node_wanted_release) struct node_wanted_list l = { 0 };
@@ -85,7 +96,8 @@ int node_wanted_read(const struct settings_node *n, struct node_wanted_list *out
 	l.references = mem_alloc((n->count + 1) * sizeof *l.references);
 	for (size_t i = 0; i < n->count; i++) {
 		l.at[l.count].set = &n->at[i];
-		if (read_one(&l.at[l.count++], e) < 0)
+		struct node_wanted *w = &l.at[l.count++];
+		if (read_one(w, e) < 0 || check_name(&l, w, e) < 0)
 			return err_context(e, "[node.%s]", n->at[i].name);
 		l.references[i] = l.at[i].reference;
 	}

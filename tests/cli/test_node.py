@@ -135,6 +135,18 @@ def test_what_was_lost_from_the_store_or_the_folder_comes_back(node):
     assert node.status()["state"] == "ok"
 
 
+def test_a_name_in_the_engine_can_be_given_to_another_model_but_not_to_two(node):
+    both = "engine = lmstudio\nas = me/chat"
+    node.configure(chat=f"model = phi:q8_0\n{both}")
+    path = node.apply()["models"][0]["path"]
+    node.configure(chat=f"model = qwen\n{both}")
+    done = node.apply()
+    assert outcomes(done) == {"chat": "fetched"} and not pathlib.Path(path).exists()
+    assert outcomes(node.apply()) == {"chat": "unchanged"}
+    node.configure(chat=f"model = qwen\n{both}", other=f"model = phi:q8_0\n{both}")
+    assert "[node.other]: as: [node.chat] has this name" in node.ferry("node", "apply", check=2).err
+
+
 def test_models_for_another_user_belong_to_that_user(node):
     user = pwd.getpwnam("daemon")
     folder = node.work / "engine"
