@@ -135,10 +135,6 @@ static int read_texts(const struct reading *r, struct settings_node_model *m)
 
 static int read_model(const struct reading *r, struct settings_node_model *m)
 {
-	if (!path_is_id(r->s->name))
-		return conf_err(r->c, r->s, NULL, r->e,
-				"the name of the section must be at most 64 characters from a-z, "
-				"0-9, '.', '_' and '-'");
 	int rc = conf_check_keys(r->c, r->s, model_keys, r->e);
 	if (rc == 0)
 		rc = read_texts(r, m);

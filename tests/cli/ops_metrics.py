@@ -1,4 +1,4 @@
-"""The metrics of `ferry health`, `ferry stats` and `ferry cost`, and what rules and dashboards name of them."""
+"""The metrics of the commands, and what rules and dashboards name of them."""
 
 import re
 
@@ -56,7 +56,20 @@ COST = {
     "ferry_cost_budget": ("repository",),
     "ferry_cost_timestamp_seconds": ("repository",),
 }
-METRICS = {**HEALTH, **STATS, **COST}
+NODE = {
+    "ferry_node_models_wanted": (),
+    "ferry_node_models_ready": (),
+    "ferry_node_models_unlisted": (),
+    "ferry_node_memory_bytes": (),
+    "ferry_node_memory_needed_bytes": (),
+    "ferry_node_last_apply_timestamp_seconds": (),
+    "ferry_node_last_apply_faults": (),
+    "ferry_node_model_ready": ("name",),
+    "ferry_node_model_memory_needed_bytes": ("name",),
+    "ferry_node_engine_up": ("name",),
+    "ferry_node_engine_uptime_seconds": ("name",),
+}
+METRICS = {**HEALTH, **STATS, **COST, **NODE}
 ADDED = {"job", "instance", "alertname", "alertstate", "severity", "le"}
 
 

@@ -7,13 +7,16 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import socket
+import subprocess
 import threading
 
 import pytest
 
 import engine
+import ops_metrics
 import servers
 from conftest import Ferry
 from disks import SmallDisk
@@ -344,6 +347,9 @@ def test_status_says_whether_the_engine_answers_and_since_when(node):
         assert lines['ferry_node_engine_up{name="phi"}'] == "1"
         assert float(lines['ferry_node_engine_uptime_seconds{name="qwen"}']) >= 3600
         assert lines["ferry_node_models_ready"] == "2"
+        labels = {name.split("{")[0]: tuple(re.findall(r'(\w+)="', name)) for name in lines}
+        assert labels == ops_metrics.NODE
+        assert subprocess.run(["promtool", "check", "metrics"], stdin=prom.open()).returncode == 0
         server.status = 503
         down, = node.status(check=1, at="+2 hours")["engines"]
         assert not down["up"] and "503" in down["error"]["message"] and down["since"] > up["since"]

@@ -123,6 +123,15 @@ CASES = {
     "FerryLogsOld": (
         {f'ferry_stats_newest_request_timestamp_seconds{{mirror="m",{WHERE}}}':
          steps((-2 * DAY + 600, 120), (7200, 20))}, [10, 70, 120], [71, 119]),
+    "FerryNodeModelNotReady": (
+        {f'ferry_node_model_ready{{name="chat",{WHERE}}}': fault(0, 1)}, [9, 24, 40], [25, 39]),
+    "FerryNodeEngineDown": (
+        {f'ferry_node_engine_up{{name="chat",{WHERE}}}': fault(0, 1)}, [9, 14, 40], [15, 39]),
+    "FerryNodeApplyFails": (
+        {f"ferry_node_last_apply_faults{{{WHERE}}}": fault(2, 0, 90)}, [9, 69, 100], [70, 99]),
+    "FerryNodeApplyOverdue": (
+        {f"ferry_node_last_apply_timestamp_seconds{{{WHERE}}}":
+         steps((-6 * 3600 + 600, 40), (2400, 20))}, [10, 25, 40], [26, 39]),
     "FerryAlertsNotDelivered": (
         {f'ferry_alert_failures_total{{alert="ops",{WHERE}}}': "0x9 1x90"}, [9, 41, 60], [11, 38]),
     # Two mirrors together.

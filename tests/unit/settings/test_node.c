@@ -65,7 +65,7 @@ static void what_cannot_be_used_is_refused_with_its_line(void **state)
 		const char *text, *message;
 	} bad[] = {
 		{ "[node.a]\nengine = ollama\n", "model: is missing" },
-		{ "[node.A]\nmodel = m\n", "the name of the section" },
+		{ "[node.A]\nmodel = m\n", "a name consists of" },
 		{ "[node.a]\nmodel = m\nremove = all\n", "unknown key 'remove'" },
 		{ "[node]\nmodel = m\n", "unknown key 'model'" },
 		{ "[node]\nremove = some\n", "remove: must be own, all or no" },
