@@ -2,8 +2,12 @@
 #include "serve/cache/peers.h"
 #include "serve/cache/peers_srv.h"
 #include "serve/cache/fleet.h"
+#include "canned.h"
 #include "unit.h"
-#include "util/file.h"
+#include "util/mem.h"
+
+#include <resolv.h>
+#include <sched.h>
 
 static const char all_of_three[] =
 	"{\"edge\":\"0123456789abcdef\",\"flying\":\"00\",\"have\":\"e0\",\"pieces\":3}";
@@ -219,6 +223,74 @@ static void peers_are_known_by_their_urls(void **state)
 	assert_int_equal(peers_new(&o, &none, &e), -ERR_USAGE);
 }
 
+/* -- peers that answer --------------------------------------------------------------------------
+ */
+
+static unsigned named_port;
+
+/* Stands in for the C library's: one record, localhost and the port. */
+int res_nquery(res_state state, const char *name, int class, int type, unsigned char *answer,
+	       int len)
+{
+	unsigned char record[] = { 0,   1,   0x81, 0x80, 0,   0,   0,   1,   0, 0, 0,
+				   0,   1,   'x',  0,    0,   33,  0,   1,   0, 0, 0,
+				   60,  0,   17,   0,    0,   0,   0,   0,   0, 9, 'l',
+				   'o', 'c', 'a',  'l',  'h', 'o', 's', 't', 0 };
+	(void)state;
+	assert_string_equal(name, "_ferry._tcp.example");
+	assert_int_equal(class, 1);
+	assert_int_equal(type, 33);
+	assert_true((size_t)len >= sizeof record);
+	record[29] = (unsigned char)(named_port >> 8);
+	record[30] = (unsigned char)named_port;
+	memcpy(answer, record, sizeof record);
+	return sizeof record;
+}
+
+static void the_key_goes_to_configured_peers_only(void **state)
+{
+	static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n"
+				    "{\"edge\":\"0123456789abcdef\",\"flying\":\"00\","
+				    "\"have\":\"e0\",\"pieces\":3}";
+	static const struct canned known[] = { { "Authorization: Bearer ferry_x_y\r\n", NULL, reply,
+						 0, CANNED_CLOSE } };
+	static const struct canned named[] = { { "Ferry-Peer: 1\r\n", "Authorization", reply, 0,
+						 CANNED_CLOSE } };
+	struct canned_server *a = canned_start(known, 1), *b = canned_start(named, 1);
+	CLEANUP(str_list_release) struct str_list urls = { 0 };
+	CLEANUP(source_list_release) struct source_list sources = { 0 };
+	CLEANUP_PTR(peers_free) struct peers *p = NULL;
+	static const struct mirror_ops *const kinds[] = { NULL };
+	struct err e = ERR_INIT;
+	struct digest d = { .bytes = { 1 } };
+	unsigned count = 0, up = 0;
+	(void)state;
+	named_port = canned_port(b);
+	str_list_add(&urls, canned_url(a));
+	const struct peers_options o = {
+		.urls = &urls, .srv = "_ferry._tcp.example", .key = "ferry_x_y", .kinds = kinds
+	};
+	assert_ok(peers_new(&o, &p, &e), &e);
+	while (count < 2) {
+		sched_yield();
+		peers_count(p, &count, &up);
+	}
+	sources.kinds = kinds;
+	peers_add_sources(p, "demo", &sources);
+	assert_int_equal(sources.count, 2);
+	struct peers_asker *asker = peers_asker_new(p);
+	for (size_t i = 0; i < 2; i++) {
+		struct peers_have h;
+		assert_true(peers_ask(asker, peers_of(p, sources.at[i]), &d, 3, &h));
+		assert_true(peers_bit(h.have, 2));
+	}
+	peers_count(p, &count, &up);
+	assert_int_equal(up, 2);
+	peers_asker_free(asker);
+	canned_stop(a);
+	canned_stop(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +300,7 @@ int main(void)
 		cmocka_unit_test(each_edge_gets_about_the_same_part),
 		cmocka_unit_test(names_of_dns_become_urls),
 		cmocka_unit_test(peers_are_known_by_their_urls),
+		cmocka_unit_test(the_key_goes_to_configured_peers_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
