@@ -304,6 +304,7 @@ bench:
 	@scripts/bench-buckets $(BUILD)
 	@scripts/bench-catalog $(BUILD)
 	@scripts/bench-fetch $(BUILD)
+	@scripts/bench-fleet $(BUILD)
 	@scripts/bench-health $(BUILD)
 	@scripts/bench-site $(BUILD)
 	@scripts/bench-start $(BUILD)

@@ -57,8 +57,9 @@ struct engine_job {
 	 * For those who read the file while it arrives; each may be NULL. All are called from any
 	 * of the threads; wants and may while the engine is locked: they must not wait.
 	 *
-	 * wants: the n-th piece that somebody waits for, the most urgent first; ENGINE_NO_PIECE
-	 * after the last. Those that are there already are ignored.
+	 * wants: the n-th piece that somebody waits for, the most urgent first; then, with *ahead,
+	 * those that somebody is going to wait for; ENGINE_NO_PIECE after the last. Those that are
+	 * there already are ignored.
 	 * landed: the piece is verified, and on the disk. from: where it came from; NULL: it was
 	 * there, or several sources sent it.
 	 * lost: a piece of which that was said is wrong on the disk now, and is fetched again.
@@ -66,7 +67,7 @@ struct engine_job {
 	 * is locked.
 	 * may: whether this source may be asked for this piece now.
 	 */
-	uint32_t (*wants)(struct engine_job *j, size_t n);
+	uint32_t (*wants)(struct engine_job *j, size_t n, bool *ahead);
 	void (*landed)(struct engine_job *j, uint32_t piece, const struct source *from);
 	void (*lost)(struct engine_job *j, uint32_t piece);
 	void (*flies)(struct engine_job *j, uint32_t piece, bool on_its_way);

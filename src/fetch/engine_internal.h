@@ -46,6 +46,7 @@ struct file {
 	unsigned users;   /* flights and threads that use its partial file */
 	bool *given_up;   /* per lane: it does not have this file */
 	bool begun;       /* its task was reported */
+	bool landed;      /* a piece is there */
 };
 
 struct range {

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #define LEAST_RANGE (256 * KIB)
+#define READ_SHARES 4
 #define SLOW_PIECE_S 4 /* what takes longer is split among the connections of its source */
 
 uint64_t engine_now_us(const struct engine *g)
@@ -58,7 +59,8 @@ bool flight_is_complete(const struct flight *t)
 /* How many connections share a piece: as many as it takes to keep all of them busy with the
  * buffers that there are, and all of a slow source's, so that it completes its pieces one by one.
  */
-static size_t shares(const struct engine *g, const struct lane *l, uint64_t size)
+static size_t shares(const struct engine *g, const struct lane *l, const struct file *f,
+		     uint64_t size)
 {
 	uint64_t slots = MAX(1, MIN(g->pool.memory / size, 64)), all = 0;
 	size_t n = 1;
@@ -71,6 +73,9 @@ static size_t shares(const struct engine *g, const struct lane *l, uint64_t size
 	if (l->rate > 0 && (double)size * l->target / l->rate > SLOW_PIECE_S)
 		while (n < l->target)
 			n *= 2;
+	/* A reader waits for the first pieces: all connections that come are to bring them. */
+	if (f->job->wants)
+		n = MAX(n, READ_SHARES);
 	while (n > 1 && (size / n < LEAST_RANGE || n > FLIGHT_RANGES))
 		n /= 2;
 	return l->whole ? 1 : n;
@@ -78,7 +83,7 @@ static size_t shares(const struct engine *g, const struct lane *l, uint64_t size
 
 void flight_split(struct engine *g, struct flight *t)
 {
-	size_t n = t->lane ? shares(g, t->lane, flight_size(t)) : 1;
+	size_t n = t->lane ? shares(g, t->lane, t->file, flight_size(t)) : 1;
 	uint64_t size = flight_size(t), each = size / n, at = 0;
 	for (t->count = 0; t->count < n; t->count++) {
 		struct range *r = &t->ranges[t->count];

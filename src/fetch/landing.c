@@ -189,6 +189,7 @@ static void keep(struct engine *g, struct flight *t, enum piece_state then)
 		engine_fail(g, f, &why);
 	else if (f->state == FILE_OPEN) {
 		count(t);
+		f->landed = true;
 		engine_piece(g, f, piece, then);
 		check_disk(g, f);
 	}
@@ -320,6 +321,7 @@ void landing_check(struct engine *g, struct file *f, uint32_t piece)
 		engine_fail(g, f, &why);
 	else if (f->state == FILE_OPEN) {
 		f->job->resumed += right ? size : 0;
+		f->landed |= right;
 		if (!right)
 			report_advance(g->report, f->job->name, -(int64_t)size);
 		engine_piece(g, f, piece, right ? PIECE_WRITTEN : PIECE_MISSING);

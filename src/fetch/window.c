@@ -8,6 +8,7 @@
 #define SPILL_BYTES (256 * MIB) /* that are hashed in about this time */
 #define RETRY_SLOW_US 30000000  /* a slow source gets a piece again, to see what it does now */
 #define LATE_LEAST_US 500000    /* a younger flight is not late */
+#define FIRST_ALONE_US 2000000  /* the first piece that is read has all connections */
 #define OUTCLASSED 4            /* times as fast is a source that a wanted piece waits for */
 #define LATE_UNKNOWN_US 5000000 /* the same where nothing is known about the other source */
 
@@ -100,20 +101,34 @@ static struct lane *next_lane(struct engine *g)
 /* -- what somebody waits for ------------------------------------------------------------------- */
 
 /* The n-th of a file. False: there are no more. */
-static bool wanted(const struct file *f, size_t n, uint32_t *piece)
+static bool wanted(const struct file *f, size_t n, uint32_t *piece, bool *ahead)
 {
 	struct engine_job *job = f->job;
 	if (f->state != FILE_OPEN || !job->wants)
 		return false;
-	*piece = job->wants(job, n);
+	*ahead = false;
+	*piece = job->wants(job, n, ahead);
 	return *piece < job->grid.count;
 }
 
 static bool is_wanted(const struct file *f, uint32_t piece)
 {
 	uint32_t it;
-	for (size_t n = 0; wanted(f, n, &it); n++)
+	bool ahead;
+	for (size_t n = 0; wanted(f, n, &it, &ahead); n++)
 		if (it == piece)
+			return true;
+	return false;
+}
+
+/* Of a file that somebody reads, the first piece gets the whole line. Not for long: a source may be
+ * slow for each connection. */
+static bool awaits_first(const struct engine *g, const struct file *f)
+{
+	if (!f->job->wants || f->landed)
+		return false;
+	for (const struct flight *t = g->flights; t; t = t->next)
+		if (t->file == f && !t->over && engine_now_us(g) - t->began_us < FIRST_ALONE_US)
 			return true;
 	return false;
 }
@@ -320,7 +335,7 @@ static bool begin_piece(struct engine *g, struct lane *l, struct task *out)
 	for (size_t i = g->first; i < g->file_count; i++) {
 		struct file *f = &g->files[i];
 		uint32_t piece;
-		if (!has_missing(f) || !is_fit(g, l, f, now_ms))
+		if (!has_missing(f) || !is_fit(g, l, f, now_ms) || awaits_first(g, f))
 			continue;
 		if (is_late(f) && handed_out(f) >= ahead_most(g, f))
 			continue;
@@ -376,13 +391,16 @@ static bool is_outclassed(struct engine *g, const struct lane *l, const struct f
 	return false;
 }
 
-static bool begin_wanted(struct engine *g, struct lane *l, struct task *out)
+static bool begin_wanted(struct engine *g, struct lane *l, bool with_ahead, struct task *out)
 {
 	uint64_t now_ms = clock_now_ms(g->sources->clock);
 	for (size_t i = g->first; i < g->file_count; i++) {
 		struct file *f = &g->files[i];
 		uint32_t piece;
-		for (size_t n = 0; wanted(f, n, &piece); n++)
+		bool ahead;
+		if (awaits_first(g, f))
+			continue;
+		for (size_t n = 0; wanted(f, n, &piece, &ahead) && (with_ahead || !ahead); n++)
 			if (f->pieces[piece].state == PIECE_MISSING &&
 			    may_bring(g, l, f, piece, now_ms) && !is_outclassed(g, l, f, piece))
 				return begin_this(g, l, f, piece, out);
@@ -395,7 +413,8 @@ static bool begin_wanted_beside(struct engine *g, struct task *out)
 {
 	for (size_t i = 0; i < g->lane_count; i++) {
 		struct lane *l = &g->lanes[i];
-		if (!l->whole && l->active < MIN(l->target + 1, l->most) && begin_wanted(g, l, out))
+		if (!l->whole && l->active < MIN(l->target + 1, l->most) &&
+		    begin_wanted(g, l, false, out))
 			return true;
 	}
 	return false;
@@ -542,7 +561,8 @@ static bool look_at_wanted(struct engine *g, struct task *out)
 {
 	for (size_t i = g->first; i < g->file_count; i++) {
 		uint32_t piece;
-		for (size_t n = 0; wanted(&g->files[i], n, &piece); n++)
+		bool ahead;
+		for (size_t n = 0; wanted(&g->files[i], n, &piece, &ahead); n++)
 			if (check_wanted(g, &g->files[i], piece, out))
 				return true;
 	}
@@ -634,8 +654,8 @@ static bool ask_a_source(struct engine *g, struct task *out)
 			window_notice(g, &g->lanes[i]);
 	}
 	while ((l = next_lane(g)))
-		if (go_on(g, l, true, out) || begin_wanted(g, l, out) || go_on(g, l, false, out) ||
-		    begin_piece(g, l, out))
+		if (go_on(g, l, true, out) || begin_wanted(g, l, true, out) ||
+		    go_on(g, l, false, out) || begin_piece(g, l, out))
 			return true;
 	return false;
 }

@@ -63,7 +63,8 @@ static void pull_free(struct pull *x)
 	free((void *)x->flying);
 	free(x->pieces);
 	free(x->wishes);
-	free(x->queue);
+	free(x->now.at);
+	free(x->soon.at);
 	free(x->name);
 	free(x);
 }
@@ -84,7 +85,8 @@ static struct pull *pull_new(struct pulls *p, struct view *v, const struct view_
 	x->there = mem_alloc(x->grid.count + 1);
 	x->flying = mem_alloc(x->grid.count + 1);
 	x->wishes = mem_alloc((x->grid.count + 1) * sizeof *x->wishes);
-	x->queue = mem_alloc((x->grid.count + 1) * sizeof *x->queue);
+	x->now.at = mem_alloc((x->grid.count + 1) * sizeof *x->now.at);
+	x->soon.at = mem_alloc((x->grid.count + 1) * sizeof *x->soon.at);
 	atomic_init(&x->fd, -1);
 	pthread_mutex_init(&x->lock, NULL);
 	pthread_cond_init(&x->woken, NULL);

@@ -25,8 +25,8 @@ enum pull_state {
 
 /* How often a piece is waited for, and its place in the queue. */
 struct pull_wish {
-	uint32_t count;
-	bool queued;
+	uint32_t now, soon; /* readers that wait for it, that are going to */
+	bool in_now, in_soon;
 };
 
 struct pull {
@@ -66,8 +66,11 @@ struct pull {
 	pthread_t waker;           /* in this thread */
 	bool is_waking;
 	struct pull_wish *wishes; /* of each piece */
-	uint32_t *queue;          /* pieces that are or were waited for, in order */
-	size_t queue_count;
+	/* Pieces that are or were waited for, in order; then those ahead. */
+	struct pull_queue {
+		uint32_t *at;
+		size_t count;
+	} now, soon;
 	uint64_t landed_ms; /* the last piece; 0: none */
 };
 
@@ -101,7 +104,7 @@ void pull_lost(struct pull *p, uint32_t piece);
 /* All of it is there, or why is the reason that it never will be: tells all who wait. */
 void pull_tell_end(struct pull *p, enum pull_state state, const struct err *why);
 /* The n-th piece that somebody waits for; ENGINE_NO_PIECE. */
-uint32_t pull_wanted(struct pull *p, size_t n);
+uint32_t pull_wanted(struct pull *p, size_t n, bool *ahead);
 /* Does somebody wait for this piece? */
 bool pull_is_wanted(struct pull *p, uint32_t piece);
 /* Does somebody wait, for more than the first piece? */

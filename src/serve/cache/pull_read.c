@@ -104,15 +104,21 @@ static uint32_t last_wish(const struct pull *p, const struct cache_wait *w)
 	return MIN(first + PULL_AHEAD - 1, piece_at(p, end - 1));
 }
 
+static void enqueue(struct pull *p, struct pull_queue *q, uint32_t piece, bool *in)
+{
+	if (!*in && !is_there(p, piece))
+		q->at[q->count++] = piece;
+	*in = *in || !is_there(p, piece);
+}
+
 static void wish(struct pull *p, const struct cache_wait *w)
 {
-	for (uint32_t i = piece_at(p, w->offset); i <= last_wish(p, w); i++) {
-		struct pull_wish *it = &p->wishes[i];
-		it->count++;
-		if (it->queued || is_there(p, i))
-			continue;
-		it->queued = true;
-		p->queue[p->queue_count++] = i;
+	uint32_t first = piece_at(p, w->offset), last = last_wish(p, w);
+	p->wishes[first].now++;
+	enqueue(p, &p->now, first, &p->wishes[first].in_now);
+	for (uint32_t i = first + 1; i <= last; i++) {
+		p->wishes[i].soon++;
+		enqueue(p, &p->soon, i, &p->wishes[i].in_soon);
 	}
 }
 
@@ -120,22 +126,31 @@ static void unwish(struct pull *p, const struct cache_wait *w)
 {
 	if (w->offset >= p->grid.size)
 		return;
-	for (uint32_t i = piece_at(p, w->offset); i <= last_wish(p, w); i++)
-		p->wishes[i].count--;
+	uint32_t first = piece_at(p, w->offset), last = last_wish(p, w);
+	p->wishes[first].now--;
+	for (uint32_t i = first + 1; i <= last; i++)
+		p->wishes[i].soon--;
 }
 
-/* Those that are there, or that nobody waits for any more, leave the queue. */
-static void tidy_queue(struct pull *p)
+/* Those that are there, or that nobody waits for any more, leave the queues. */
+static void tidy_queues(struct pull *p)
 {
 	size_t kept = 0;
-	for (size_t i = 0; i < p->queue_count; i++) {
-		uint32_t piece = p->queue[i];
-		struct pull_wish *it = &p->wishes[piece];
-		it->queued = it->count && !is_there(p, piece);
-		if (it->queued)
-			p->queue[kept++] = piece;
+	for (size_t i = 0; i < p->now.count; i++) {
+		struct pull_wish *it = &p->wishes[p->now.at[i]];
+		it->in_now = it->now && !is_there(p, p->now.at[i]);
+		if (it->in_now)
+			p->now.at[kept++] = p->now.at[i];
 	}
-	p->queue_count = kept;
+	p->now.count = kept;
+	kept = 0;
+	for (size_t i = 0; i < p->soon.count; i++) {
+		struct pull_wish *it = &p->wishes[p->soon.at[i]];
+		it->in_soon = it->soon && !is_there(p, p->soon.at[i]);
+		if (it->in_soon)
+			p->soon.at[kept++] = p->soon.at[i];
+	}
+	p->soon.count = kept;
 }
 
 /* One thread at a time calls, without the lock; what comes up meanwhile is left to it. */
@@ -198,12 +213,17 @@ void pull_forget(struct pull *p, struct cache_wait *w)
 /* -- from the engine ----------------------------------------------------------------------------
  */
 
-uint32_t pull_wanted(struct pull *p, size_t n)
+uint32_t pull_wanted(struct pull *p, size_t n, bool *ahead)
 {
+	uint32_t piece = ENGINE_NO_PIECE;
 	pthread_mutex_lock(&p->lock);
 	if (n == 0)
-		tidy_queue(p);
-	uint32_t piece = n < p->queue_count ? p->queue[n] : ENGINE_NO_PIECE;
+		tidy_queues(p);
+	*ahead = n >= p->now.count;
+	if (!*ahead)
+		piece = p->now.at[n];
+	else if (n - p->now.count < p->soon.count)
+		piece = p->soon.at[n - p->now.count];
 	pthread_mutex_unlock(&p->lock);
 	return piece;
 }
@@ -211,7 +231,7 @@ uint32_t pull_wanted(struct pull *p, size_t n)
 bool pull_is_wanted(struct pull *p, uint32_t piece)
 {
 	pthread_mutex_lock(&p->lock);
-	bool is = p->wishes[piece].count;
+	bool is = p->wishes[piece].now;
 	pthread_mutex_unlock(&p->lock);
 	return is;
 }

@@ -126,9 +126,9 @@ static int finish_file(struct engine_job *j, struct err *e)
 	return p->single ? partial_finish_single(&p->partial, e) : partial_finish(&p->partial, e);
 }
 
-static uint32_t wants(struct engine_job *j, size_t n)
+static uint32_t wants(struct engine_job *j, size_t n, bool *ahead)
 {
-	return pull_wanted(j->ctx, n);
+	return pull_wanted(j->ctx, n, ahead);
 }
 
 static void landed(struct engine_job *j, uint32_t piece, const struct source *from)

@@ -112,8 +112,9 @@ struct reading {
 	int on_disk;       /* pieces whose bytes were there when that was said */
 };
 
-static uint32_t wants(struct engine_job *j, size_t n)
+static uint32_t wants(struct engine_job *j, size_t n, bool *ahead)
 {
+	*ahead = false;
 	const struct reading *r = j->ctx;
 	return n < r->want_count ? r->wanted[n] : ENGINE_NO_PIECE;
 }

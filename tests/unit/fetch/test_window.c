@@ -120,8 +120,9 @@ static void what_each_source_leaves_to_the_others_is_not_left_for_ever(void **st
 		assert_int_equal(f->files[i].state, FILE_OVER);
 }
 
-static uint32_t wants(struct engine_job *j, size_t n)
+static uint32_t wants(struct engine_job *j, size_t n, bool *ahead)
 {
+	*ahead = false;
 	const uint32_t *piece = j->ctx;
 	return n ? ENGINE_NO_PIECE : *piece;
 }

@@ -344,6 +344,17 @@ static void the_object_is_in_the_store_before_its_end_is_told(void **state)
 	pull_close(r.pull);
 }
 
+/* Which request of the first place it was. */
+static unsigned request_for(uint64_t offset)
+{
+	unsigned i = 0;
+	pthread_mutex_lock(&world.lock);
+	while (i < MIN(world.a.gets, ARRAY_LEN(world.a.first)) && world.a.first[i] != offset)
+		i++;
+	pthread_mutex_unlock(&world.lock);
+	return i;
+}
+
 static void what_a_reader_waits_for_comes_next(void **state)
 {
 	struct fixture *f = *state;
@@ -357,7 +368,7 @@ static void what_a_reader_waits_for_comes_next(void **state)
 	await(&r);
 	assert_int_equal(pull_ready(r.pull, 3 * PIECE + 7, SIZE, &e), 993);
 	assert_int_equal(world.a.first[0], 0);
-	assert_int_equal(world.a.first[1], 3 * PIECE);
+	assert_true(request_for(3 * PIECE) < request_for(PIECE));
 	pull_close(r.pull);
 }
 
