@@ -128,7 +128,8 @@ static bool awaits_first(const struct engine *g, const struct file *f)
 	if (!f->job->wants || f->landed)
 		return false;
 	for (const struct flight *t = g->flights; t; t = t->next)
-		if (t->file == f && !t->over && engine_now_us(g) - t->began_us < FIRST_ALONE_US)
+		if (t->file == f && !t->over && !t->landed &&
+		    engine_now_us(g) - t->began_us < FIRST_ALONE_US)
 			return true;
 	return false;
 }
