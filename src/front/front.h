@@ -17,6 +17,7 @@
 
 #include "http/url.h"
 #include "settings/front.h"
+#include "settings/mirrors.h"
 #include "util/buf.h"
 
 #define FRONT_IMMUTABLE "public, max-age=31536000, immutable"
@@ -38,6 +39,7 @@ struct front {
 	const char *root;      /* the folder that is served; nginx needs it */
 	const char *log;       /* a file, or what haproxy's `log` takes */
 	const struct settings_front *set;
+	unsigned faces; /* enum settings_face, of the mirror; for nginx */
 };
 
 /* The host, without the brackets of IPv6. ERR_USAGE if it cannot be written into a configuration.

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#define OCI_MANIFEST "application/vnd.oci.image.manifest.v1+json"
+#define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+
 /* What is written, and where to. */
 struct writer {
 	struct buf *out;
@@ -338,6 +341,65 @@ static void add_pages(struct writer *w)
 		 w->prefix, w->prefix);
 }
 
+/* ---- what programs for a registry and for the Hub find (publish/faces.h) ---- */
+
+#define MODEL "/[^/.][^/]*/[^/.][^/]*"
+
+/* The type is not that of the name. */
+static void open_typed(struct writer *w, const char *what, const char *type, const char *cache)
+{
+	open_location(w, what);
+	buf_addf(w->out, "        types { }\n        default_type %s;\n", type);
+	add_headers(w, cache, false);
+}
+
+static void add_registry(struct writer *w)
+{
+	buf_adds(w->out, "\n    # A registry: faces = oci in [mirror.NAME].\n");
+	open_typed(w, "= /v2/", "application/json", FRONT_FRESH);
+	buf_adds(w->out, "        add_header Docker-Distribution-Api-Version registry/2.0;\n"
+			 "        return 200 \"{}\";\n");
+	close_location(w);
+	open_typed(w, "~ ^/v2" MODEL "/manifests/[^/]+$", OCI_MANIFEST, FRONT_FRESH);
+	buf_addf(w->out, "        try_files $uri @%s_docker;\n", w->name);
+	close_location(w);
+	buf_addf(w->out, "    location @%s_docker {\n", w->name);
+	buf_adds(w->out,
+		 "        types { }\n        default_type " DOCKER_MANIFEST ";\n"
+		 "        rewrite ^(.*)/manifests/([^/]+)$ $1/manifests-docker/$2 break;\n");
+	add_headers(w, FRONT_FRESH, false);
+	close_location(w);
+	open_typed(w, "~ \"^/v2" MODEL "/blobs/sha256:[0-9a-f]{64}$\"", "application/octet-stream",
+		   FRONT_IMMUTABLE);
+	close_location(w);
+	open_typed(w, "~ ^/v2/(?:_catalog|[^/.][^/]*/[^/.][^/]*/tags/list)$", "application/json",
+		   FRONT_FRESH);
+	close_location(w);
+}
+
+static void add_hub(struct writer *w)
+{
+	buf_adds(w->out, "\n    # The Hugging Face Hub: faces = hub in [mirror.NAME].\n");
+	open_typed(w, "~ ^/api/models(?:" MODEL "(?:/(?:refs|(?:revision|tree)/[0-9a-z]+))?)?$",
+		   "application/json", FRONT_FRESH);
+	buf_adds(w->out, "        try_files $uri.json =404;\n");
+	close_location(w);
+	open_typed(w, "~ \"^" MODEL "/resolve/(?<ferry_commit>[0-9a-f]{40})/[^.]\"",
+		   "application/octet-stream", FRONT_IMMUTABLE);
+	buf_adds(w->out, "        add_header X-Repo-Commit $ferry_commit;\n");
+	close_location(w);
+	open_typed(w, "~ ^" MODEL "/resolve/main/[^.]", "application/octet-stream", FRONT_FRESH);
+	close_location(w);
+}
+
+static void add_faces(struct writer *w)
+{
+	if (w->f->faces & SETTINGS_FACE_OCI)
+		add_registry(w);
+	if (w->f->faces & SETTINGS_FACE_HUB)
+		add_hub(w);
+}
+
 static void add_server(struct writer *w)
 {
 	buf_adds(w->out, "server {\n");
@@ -356,6 +418,7 @@ static void add_server(struct writer *w)
 	add_errors(w);
 	add_objects(w);
 	add_pages(w);
+	add_faces(w);
 	buf_adds(w->out, "\n    # Nothing else is served.\n"
 			 "    location / { return 404; }\n}\n");
 }

@@ -1,5 +1,6 @@
 #include "publish/push.h"
 
+#include "publish/faces.h"
 #include "publish/preflight.h"
 #include "publish/push_mirror.h"
 #include "publish/push_objects.h"
@@ -30,9 +31,10 @@ struct run {
 	struct push_mirror *mirrors;
 	struct push_delivery *deliveries; /* tree == NULL: none for this mirror */
 	size_t count;
-	bool stopped;    /* before the first byte */
-	struct err stop; /* then: why, unless a mirror's fault is graver */
-	bool stage_turn; /* showing on stage mirrors, then on the others */
+	bool stopped;                    /* before the first byte */
+	struct err stop;                 /* then: why, unless a mirror's fault is graver */
+	bool stage_turn;                 /* showing on stage mirrors, then on the others */
+	const struct publication *faces; /* the cards, if a mirror has faces */
 };
 
 /* Does this run show the release on this mirror? */
@@ -195,12 +197,33 @@ static void publish_objects(struct run *r, struct push_result *result)
 	count_quorum(r, result);
 }
 
+/* Only with the complete release. */
+static unsigned faces_of(const struct run *r, const struct push_mirror *m)
+{
+	bool all = !r->o->only && !r->o->repair && !m->count_only;
+	return all && m->settings && m->holds == MIRROR_HOLDS_ALL ? m->settings->faces : 0;
+}
+
+static int load_faces(const struct run *r, struct publication *out, struct err *e)
+{
+	bool any = false;
+	for (size_t i = 0; i < r->count; i++)
+		any = any || faces_of(r, &r->mirrors[i]);
+	return any ? publication_load(r->tree, true, out, e) : 0;
+}
+
 static void shown(void *ctx, size_t i)
 {
 	struct run *r = ctx;
 	struct push_mirror *m = &r->mirrors[i];
-	if (works(r, i) && shows(r->o, m) && m->stage == r->stage_turn)
-		(void)!push_mirror_shown(&r->deliveries[i], &m->error);
+	if (!works(r, i) || !shows(r->o, m) || m->stage != r->stage_turn ||
+	    push_mirror_shown(&r->deliveries[i], &m->error) < 0)
+		return;
+	const struct faces_options o = { .faces = faces_of(r, m),
+					 .now_s = clock_wall_s(NULL),
+					 .retry = r->o->retry };
+	if (o.faces)
+		(void)!faces_send(r->tree, r->faces, m->mirror, &o, &m->puts, &m->error);
 }
 
 static bool stage_failed(const struct run *r)
@@ -417,7 +440,11 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 	count_quorum(&r, result);
 	if (write && !cancel_signal(o->cancel))
 		publish_objects(&r, result);
+	CLEANUP(publication_release) struct publication faces = { 0 };
+	r.faces = &faces;
 	if (write && !cancel_signal(o->cancel))
+		rc = load_faces(&r, &faces, e);
+	if (rc == 0 && write && !cancel_signal(o->cancel))
 		show_release(&r, result);
 	for (size_t i = 0; i < count; i++) {
 		mirrors[i].outcome = outcome(&r, &mirrors[i]);
@@ -427,5 +454,5 @@ int push_run(const struct tree *t, struct push_mirror *mirrors, size_t count,
 		note_closed(&r, i);
 		push_delivery_release(&deliveries[i]);
 	}
-	return sum_up(&r, result, e);
+	return rc < 0 ? rc : sum_up(&r, result, e);
 }

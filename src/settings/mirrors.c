@@ -12,7 +12,7 @@
 
 static const char *const common_keys[] = { "repository", "kind",  "url",   "region",
 					   "priority",   "holds", "stage", "connections",
-					   "limit-rate", "price", NULL };
+					   "limit-rate", "price", "faces", NULL };
 
 /* ---- kinds ---- */
 
@@ -155,6 +155,24 @@ static int read_connections(struct settings_mirror *m, struct err *e)
 	return 0;
 }
 
+static int read_faces(struct settings_mirror *m, struct err *e)
+{
+	const char *text = conf_get(m->section, "faces");
+	CLEANUP(str_list_release) struct str_list names = { 0 };
+	if (!text)
+		return 0;
+	str_list_split(&names, text, " ,");
+	for (size_t i = 0; i < names.count; i++) {
+		bool oci = strcmp(names.at[i], "oci") == 0;
+		if (!oci && strcmp(names.at[i], "hub") != 0)
+			return conf_err(m->conf, m->section, "faces", e,
+					"faces: must be oci or hub, or both, not '%.100s'",
+					names.at[i]);
+		m->faces |= oci ? SETTINGS_FACE_OCI : SETTINGS_FACE_HUB;
+	}
+	return 0;
+}
+
 static int read_rest(struct settings_mirror *m, struct err *e)
 {
 	int rc = 0;
@@ -168,6 +186,8 @@ static int read_rest(struct settings_mirror *m, struct err *e)
 		rc = conf_err(m->conf, m->section, "priority", e, "priority: too large");
 	if (rc == 0)
 		rc = read_connections(m, e);
+	if (rc == 0)
+		rc = read_faces(m, e);
 	if (rc == 0)
 		rc = conf_get_rate(m->conf, m->section, "limit-rate", &m->limit_rate, e);
 	return rc;

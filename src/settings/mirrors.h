@@ -23,6 +23,12 @@ struct settings_kind {
 };
 
 /* The keys that every kind has. All strings are borrowed from the configuration. */
+/* What programs find there that were made for others' servers (publish/faces.h). */
+enum settings_face {
+	SETTINGS_FACE_OCI = 1 << 0, /* a registry */
+	SETTINGS_FACE_HUB = 1 << 1, /* the Hugging Face Hub */
+};
+
 struct settings_mirror {
 	const char *id;
 	const char *kind;       /* NULL if not given; "names" for http with layout = names */
@@ -35,6 +41,7 @@ struct settings_mirror {
 	const char *price;            /* of [price.NAME]; or NULL */
 	unsigned connections;         /* at a time; 0: the kind's default */
 	struct rate_table limit_rate; /* of this mirror alone */
+	unsigned faces;               /* enum settings_face */
 
 	/* The raw section, for the kind's own keys. NULL: not from a file. */
 	const struct conf *conf;

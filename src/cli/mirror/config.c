@@ -233,8 +233,9 @@ static int prepare(struct cli *cli, const struct conf *c, struct made *made,
 	if (rc == 0)
 		rc = settings_front_read(c, (*m)->id, o->set.at, o->set.count, &made->set, e);
 	if (rc == 0)
-		made->front =
-			(struct front){ .id = (*m)->id, .url = &made->url, .set = &made->set };
+		made->front = (struct front){
+			.id = (*m)->id, .url = &made->url, .set = &made->set, .faces = (*m)->faces
+		};
 	return rc;
 }
 
