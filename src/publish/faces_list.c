@@ -276,8 +276,9 @@ int faces_list_make(const struct tree *t, const struct publication *p, unsigned 
 /* Nothing else is ever removed because the list says so. */
 static bool is_of_face(const char *key)
 {
-	return path_is_key(key) && (str_starts(key, "v2/") || str_starts(key, "api/models") ||
-				    strstr(key, "/resolve/"));
+	return path_is_key(key) && !str_starts(key, "targets/") &&
+	       (str_starts(key, "v2/") || str_starts(key, "api/models") ||
+		strstr(key, "/resolve/"));
 }
 
 static int parse_item(const json_t *o, struct faces_item *out, struct err *e)

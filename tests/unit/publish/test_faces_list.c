@@ -19,6 +19,7 @@ static void a_list_that_names_other_files_is_refused(void **state)
 		LIST("v2/../catalog.json"),
 		LIST("/v2/x"),
 		LIST("catalog.json"),
+		LIST("targets/a/resolve/b"),
 		"{\"format\":\"other\",\"files\":[]}",
 		"[]",
 		"",
