@@ -147,7 +147,8 @@ int store_commit(const struct store *s, const struct store_partial *p, int fd, s
 	if (rc == 0 && same_file(p->part, fd)) {
 		rc = file_remove(p->part, e);
 		/* That was a change of the file: the mark shall be newer. */
-		vouch_open(s, &p->sha256, fd);
+		if (blob_is_as_verified(s, &p->sha256))
+			vouch_open(s, &p->sha256, fd);
 	}
 	if (rc == 0)
 		rc = file_remove(p->journal, e);

@@ -70,7 +70,8 @@ struct cache_blob {
 	struct object *object; /* under the lock; NULL: it is no longer known */
 	int fd;                /* of the whole file, or -1 */
 	struct stamp stamp;
-	struct pull *pull; /* or NULL */
+	struct pull *pull;        /* or NULL; then it has one reader */
+	struct cache_blob *whole; /* what the pull has made, once it has ended */
 	bool was_there;
 	atomic_bool changed;
 };

@@ -64,6 +64,7 @@ static struct cache_blob *blob_new(struct cache *c, const struct digest *d, uint
 
 static void blob_free(struct cache_blob *b)
 {
+	cache_close(b->whole);
 	file_close(&b->fd);
 	if (b->pull)
 		pull_close(b->pull);
@@ -242,13 +243,24 @@ int64_t cache_blob_ready(struct cache_blob *b, uint64_t offset, uint64_t length,
 	return offset < b->size ? (int64_t)MIN(length, b->size - offset) : 0;
 }
 
+/* What has arrived is a file like others, and may change like them. */
+static int64_t read_whole(struct cache_blob *b, uint64_t offset, void *data, uint64_t length,
+			  struct err *e)
+{
+	if (!b->whole)
+		b->whole = open_whole(b->cache, &b->sha256);
+	return b->whole ? cache_blob_read(b->whole, offset, data, length, e) : has_changed(b, e);
+}
+
 /* The file is looked at after it was read: what was written to it before that has moved its
  * times. */
 int64_t cache_blob_read(struct cache_blob *b, uint64_t offset, void *data, uint64_t length,
 			struct err *e)
 {
-	if (b->pull)
+	if (b->pull && !pull_is_whole(b->pull))
 		return pull_read(b->pull, offset, data, length, e);
+	if (b->pull)
+		return read_whole(b, offset, data, length, e);
 	uint64_t n = offset < b->size ? MIN(length, b->size - offset) : 0;
 	int rc = file_pread(b->fd, data, (size_t)n, offset, "a file of the cache", e);
 	if (rc < 0) {
