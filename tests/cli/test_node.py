@@ -20,6 +20,7 @@ import ops_metrics
 import servers
 from conftest import Ferry
 from disks import SmallDisk
+from kills import Moments
 from publisher import Publisher
 from test_engine import libraries  # noqa: F401
 from waiting import PATIENCE, until
@@ -196,6 +197,18 @@ def test_a_number_stays_at_its_version_and_keep_says_how_many_earlier_ones_stay(
     assert node.stored() == ["qwen:q8_0", "qwen:q8_0@1"]
 
 
+def test_a_withdrawn_model_is_a_fault_and_the_one_in_use_stays(node, catalog, work):
+    node.catalog = catalog.again(node.ferry, work)
+    node.configure("engine = directory", qwen=f"model = qwen\nto = {work / 'out'}")
+    path = pathlib.Path(node.apply()["models"][0]["path"])
+    node.ferry("catalog", "withdraw", "-q", "qwen", "--reason", "wrong weights", cwd=node.catalog.dir)
+    node.catalog.sign()
+    fault = node.apply(check=6)["models"][0]
+    assert "wrong weights" in fault["error"]["message"] and path.exists()
+    applied = node.status()["applied"]
+    assert applied["faults"] == 1
+
+
 # -- hooks ---------------------------------------------------------------------------------------
 
 
@@ -223,6 +236,34 @@ def test_a_hook_that_fails_or_is_killed_with_its_parent_runs_again(node):
     assert node.apply()["hooks"][0]["outcome"] == "succeeded"
     assert [m["name"] for m in node.calls()[0]["models"]] == ["qwen"]
     assert node.apply()["hooks"] == [] and node.status()["models"][0]["told"]
+
+
+def test_a_run_that_is_killed_at_any_step_is_completed_by_the_next(node):
+    settings, out = f"engine = directory\nhook = {node.hook}", node.work / "out"
+    node.configure(settings, qwen=f"model = qwen\nto = {out}")
+    node.apply()
+    kept = node.work / "kept"
+    for name in ("store", "out"):
+        shutil.copytree(node.work / name, kept / name, symlinks=True)
+    node.configure(settings, chat=f"model = phi:q8_0\nto = {out}")
+
+    def run(env, check=0):
+        for name in ("store", "out"):
+            shutil.rmtree(node.work / name)
+            shutil.copytree(kept / name, node.work / name, symlinks=True)
+        (node.work / "hook.in").unlink()
+        (node.work / "hook.in").touch()
+        node.ferry("node", "apply", "-q", env=env, check=check)
+
+    for env in Moments(node.work, run).some(6):
+        run(env, check=None)
+        node.apply()
+        told = node.calls()
+        assert {m["name"] for c in told for m in c["models"]} == {"chat"}
+        assert {name for c in told for name in c["removed"]} == {"qwen"}
+        assert node.stored() == ["phi:q8_0"]
+        assert [p.name for p in out.rglob("*") if not p.is_dir()] == ["phi-q8_0.gguf"]
+        assert node.apply()["hooks"] == [] and node.status()["state"] == "ok"
 
 
 def test_a_hook_that_takes_too_long_is_stopped(node):
