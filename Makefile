@@ -306,6 +306,7 @@ bench:
 	@scripts/bench-fetch $(BUILD)
 	@scripts/bench-fleet $(BUILD)
 	@scripts/bench-health $(BUILD)
+	@scripts/bench-serve $(BUILD)
 	@scripts/bench-site $(BUILD)
 	@scripts/bench-start $(BUILD)
 	@scripts/bench-stats $(BUILD)
