@@ -14,6 +14,7 @@ import schemas
 from conftest import Ferry
 from edges import Edge
 from publisher import Publisher, object_path
+from servers import FaultServer
 from small_gguf import llama_keys, llama_tensors, write
 from waiting import until
 
@@ -345,6 +346,70 @@ def test_after_the_grace_transfers_end_short(world):
     except ConnectionResetError:
         pass
     assert len(got) < len(world.bytes)
+
+
+# -- what has to wait ------------------------------------------------------------------------
+
+@pytest.fixture
+def upstream(world):
+    with FaultServer(world.publisher.tree) as server:
+        yield server
+
+
+@pytest.fixture
+def cold(world, upstream, tmp_path):
+    """cold("grace = 0") is an edge with an empty store, over the upstream."""
+    def start(more=""):
+        return Edge(Ferry(tmp_path), world.publisher.client(upstream.url), more)
+    return start
+
+
+def test_who_leaves_while_a_piece_is_on_its_way_disturbs_nobody(world, upstream, cold):
+    held = upstream.add(path="*.gguf", hold_after=1000)
+    with cold() as edge:
+        leaving, staying = edge.socket(), edge.socket()
+        for s in leaving, staying:
+            s.sendall(f"GET {world.key} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        until(lambda: held.passed, edge.process)
+        leaving.close()
+        assert edge.get("/metadata/timestamp.json").status == 200
+        held.release()
+        assert rest_of(staying, b"").split(b"\r\n\r\n", 1)[1] == world.bytes
+        staying.close()
+
+
+def test_a_stop_does_not_wait_for_a_mirror_that_sends_nothing(world, upstream, cold):
+    held = upstream.add(path="*.gguf", hold_after=1000)
+    edge = cold("grace = 0")
+    with edge.socket() as s:
+        s.sendall(f"GET {world.key} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        until(lambda: held.passed, edge.process)
+        assert edge.stop() == 0
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            answer = rest_of(s, b"")
+        assert b" 200 " not in answer.split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("fault, status", [
+    ({"status": 500}, 503), ({"status": 404}, 503), ({"flip_in": 5}, 502)])
+def test_while_no_mirror_has_it_right_an_error_is_said(world, upstream, cold, fault, status):
+    upstream.add(path="*.gguf", **fault)
+    with cold() as edge:
+        answer = edge.get(world.key, Range="bytes=0-9")
+        assert (answer.status, answer["Cache-Control"]) == (status, "no-store")
+        assert answer["Retry-After"] or status == 502
+        upstream.mend()
+        assert edge.head(world.key).status == 200
+
+
+def test_before_the_first_release_is_known_clients_are_asked_to_come_again(world, upstream, cold):
+    held = upstream.add(path="*timestamp.json", hold_after=0)
+    with cold() as edge:
+        answer = edge.get("/metadata/timestamp.json")
+        assert answer.status == 503 and answer["Retry-After"]
+        held.release()
+        edge.shows(2)
 
 
 # -- what it is told -------------------------------------------------------------------------
