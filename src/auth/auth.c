@@ -11,6 +11,7 @@
 #include "util/text.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct auth {
@@ -19,6 +20,7 @@ struct auth {
 	const struct clock *clock;
 	struct auth_set *set; /* or NULL */
 	struct auth_tokens *tokens;
+	_Atomic(struct sha256 *) hashes[8]; /* that nobody uses at present, or NULL */
 
 	pthread_mutex_t reading; /* of keys_mark */
 	struct mark keys_mark;
@@ -39,14 +41,6 @@ static struct auth_keys *keys_get(struct auth *a)
 	return k;
 }
 
-static void keys_put(struct auth_keys *k)
-{
-	if (!k || --k->references)
-		return;
-	auth_keys_release(k);
-	free(k);
-}
-
 /* With `reading` held. A file that is missing has no mark, and no keys. */
 static int read_keys(struct auth *a, struct err *e)
 {
@@ -61,7 +55,7 @@ static int read_keys(struct auth *a, struct err *e)
 	new->references = 1;
 	int rc = auth_keys_load(a->keys_path, new, e);
 	if (rc < 0) {
-		keys_put(new);
+		auth_keys_put(new);
 		return rc;
 	}
 	a->keys_mark = mark;
@@ -69,25 +63,45 @@ static int read_keys(struct auth *a, struct err *e)
 	struct auth_keys *old = a->keys;
 	a->keys = new;
 	pthread_mutex_unlock(&a->lock);
-	keys_put(old);
+	auth_keys_put(old);
 	return 0;
+}
+
+/* A context of OpenSSL takes longer to make than a key to hash. */
+static struct sha256 *take_hash(struct auth *a)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->hashes); i++) {
+		struct sha256 *hash = atomic_exchange(&a->hashes[i], NULL);
+		if (hash)
+			return hash;
+	}
+	return sha256_new();
+}
+
+static void put_hash(struct auth *a, struct sha256 *hash)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->hashes) && hash; i++)
+		hash = atomic_exchange(&a->hashes[i], hash);
+	sha256_free(hash);
 }
 
 static enum auth_result check_key(struct auth *a, const char *text, struct auth_who *out,
 				  struct err *e)
 {
+	static const struct auth_keys none = { 0 };
 	bool expired = false;
 	struct auth_keys *keys = keys_get(a);
-	static const struct auth_keys none = { 0 };
-	const struct auth_key *k = auth_keys_find(keys ? keys : &none, text, clock_wall_s(a->clock),
-						  &expired);
-	if (k)
-		auth_who_of_key(k->name, k->scopes, k->count, out);
-	else
-		err_set(e, ERR_AUTH, expired ? "the key has expired" : "the key is not valid");
-	enum auth_result result = k ? AUTH_OK : AUTH_REFUSED;
-	keys_put(keys);
-	return result;
+	struct sha256 *hash = take_hash(a);
+	const struct auth_key *k = auth_keys_find(keys ? keys : &none, text, hash,
+						  clock_wall_s(a->clock), &expired);
+	put_hash(a, hash);
+	if (k) {
+		auth_who_of_key(k, keys, out);
+		return AUTH_OK;
+	}
+	err_set(e, ERR_AUTH, expired ? "the key has expired" : "the key is not valid");
+	auth_keys_put(keys);
+	return AUTH_REFUSED;
 }
 
 /* -- tokens ---------------------------------------------------------------------------------- */
@@ -132,7 +146,10 @@ static enum auth_result check_token(struct auth *a, const char *text, struct aut
 	uint64_t generation;
 	struct auth_jwks *keys = auth_set_get(a->set, &generation);
 	enum auth_result result = AUTH_REFUSED;
-	sha256_of(text, strlen(text), &sha256);
+	struct sha256 *hash = take_hash(a);
+	sha256_add(hash, text, strlen(text));
+	sha256_final(hash, &sha256);
+	put_hash(a, hash);
 	if (keys && auth_tokens_find(a->tokens, &sha256, generation, clock_wall_s(a->clock), out))
 		result = AUTH_OK;
 	else if (auth_jwt_parse(text, &t, e) == 0)
@@ -192,7 +209,7 @@ void auth_stats(struct auth *a, struct auth_stats *out)
 	*out = (struct auth_stats){ 0 };
 	struct auth_keys *keys = keys_get(a);
 	out->keys = keys ? keys->count : 0;
-	keys_put(keys);
+	auth_keys_put(keys);
 	if (a->set)
 		auth_set_stats(a->set, out);
 }
@@ -227,7 +244,9 @@ void auth_free(struct auth *a)
 {
 	if (!a)
 		return;
-	keys_put(a->keys);
+	for (size_t i = 0; i < ARRAY_LEN(a->hashes); i++)
+		sha256_free(a->hashes[i]);
+	auth_keys_put(a->keys);
 	auth_set_free(a->set);
 	auth_tokens_free(a->tokens);
 	pthread_mutex_destroy(&a->reading);

@@ -26,6 +26,7 @@
 /* A bearer token that stands for no credentials: registries give clients without any a token. */
 #define AUTH_ANONYMOUS "anonymous"
 
+struct auth_keys;
 struct auth_who {
 	char *name;   /* of the key, or the token's subject behind AUTH_TOKEN_PREFIX: for limits
 			 and logs; "" or NULL without credentials. Foreign text, without control
@@ -34,6 +35,7 @@ struct auth_who {
 	bool known;   /* it has shown valid credentials, or is trusted */
 	struct auth_scope *scopes;
 	size_t count, cap;
+	struct auth_keys *keys; /* that name and scopes belong to; NULL: they are its own */
 };
 void auth_who_release(struct auth_who *w);
 /* A caller on the Unix socket of the server. */

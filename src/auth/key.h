@@ -32,9 +32,11 @@ struct auth_key {
 struct auth_keys {
 	struct auth_key *at; /* sorted by id */
 	size_t count, cap;
-	_Atomic unsigned references; /* of auth.c */
+	_Atomic unsigned references; /* of those on the heap */
 };
 void auth_keys_release(struct auth_keys *k);
+/* Gives a reference back; with the last one, it is freed. NULL is ignored. */
+void auth_keys_put(struct auth_keys *k);
 
 /* ERR_INTEGRITY. */
 WARN_UNUSED int auth_keys_parse(const void *data, size_t len, const char *what,
@@ -44,10 +46,11 @@ WARN_UNUSED int auth_keys_load(const char *path, struct auth_keys *out, struct e
 /* Atomic; only the owner can read it. */
 WARN_UNUSED int auth_keys_write(const char *path, const struct auth_keys *k, struct err *e);
 
-/* The key, if it is right and has not expired at `now_s`; else NULL, and *expired says if that is
- * the reason. */
-const struct auth_key *auth_keys_find(const struct auth_keys *k, const char *text, int64_t now_s,
-				      bool *expired);
+/* The key, if it is right (`hash` computes its SHA-256) and has not expired at `now_s`; else NULL,
+ * and *expired says if that is the reason. */
+struct sha256;
+const struct auth_key *auth_keys_find(const struct auth_keys *k, const char *text,
+				      struct sha256 *hash, int64_t now_s, bool *expired);
 
 struct auth_key_order {
 	const char *name;

@@ -4,6 +4,11 @@
 
 void auth_who_release(struct auth_who *w)
 {
+	if (w->keys) {
+		auth_keys_put(w->keys);
+		*w = (struct auth_who){ 0 };
+		return;
+	}
 	for (size_t i = 0; i < w->count; i++)
 		auth_scope_release(&w->scopes[i]);
 	free(w->scopes);
@@ -43,11 +48,15 @@ void auth_who_trust(struct auth_who *out)
 	*out = (struct auth_who){ .name = mem_strdup(""), .trusted = true, .known = true };
 }
 
-void auth_who_of_key(const char *name, const struct auth_scope *scopes, size_t count,
-		     struct auth_who *out)
+void auth_who_of_key(const struct auth_key *k, struct auth_keys *of, struct auth_who *out)
 {
-	*out = (struct auth_who){ .name = mem_strdup(name), .known = true };
-	copy_scopes(scopes, count, out);
+	*out = (struct auth_who){
+		.name = k->name,
+		.known = true,
+		.scopes = k->scopes,
+		.count = k->count,
+		.keys = of,
+	};
 }
 
 bool auth_may(const struct auth_who *w, enum auth_action action, const char *repository,

@@ -74,11 +74,14 @@ void exchange_know_caller(struct exchange *x)
 void exchange_know_client(struct exchange *x)
 {
 	char network[CLIENT_NETWORK];
-	serve_client_network(x->bytes, network);
 	free(x->client);
-	/* No address has a blank: a key cannot be named like one. */
-	x->client = x->who.known && x->who.name && *x->who.name ? mem_printf("key %s", x->who.name)
-								: mem_strdup(network);
+	if (x->who.known && x->who.name && *x->who.name) {
+		/* No address has a blank: a key cannot be named like one. */
+		x->client = mem_printf("key %s", x->who.name);
+		return;
+	}
+	serve_client_network(x->bytes, network);
+	x->client = mem_strdup(network);
 }
 
 /* Connections from fronts, and those with a key, count by the requests that are being answered. */
