@@ -1,9 +1,14 @@
 #include "auth/header.h"
 
+#include "auth/key.h"
 #include "util/base64.h"
+#include "util/mem.h"
 #include "util/text.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define HUB_PREFIX "hf_"
 
 /* Behind the word of the scheme and at least one blank; else NULL. */
 static const char *behind(const char *value, const char *scheme)
@@ -45,7 +50,23 @@ static bool basic(const char *text, size_t len, struct buf *out)
 	return !out->overflow;
 }
 
-bool auth_header_parse(const char *value, struct buf *out)
+/* "hf_<id><secret>" becomes "ferry_<id>_<secret>". */
+static void respell(struct buf *token, size_t from)
+{
+	const char *text = buf_str(token) + from;
+	const size_t len = AUTH_KEY_ID + AUTH_KEY_SECRET;
+	if (!str_starts(text, HUB_PREFIX) || strlen(text) != strlen(HUB_PREFIX) + len ||
+	    strspn(text + strlen(HUB_PREFIX), "0123456789abcdef") != len)
+		return;
+	char key[AUTH_KEY_LEN + 1];
+	snprintf(key, sizeof key, AUTH_KEY_PREFIX "%.*s_%s", AUTH_KEY_ID, text + strlen(HUB_PREFIX),
+		 text + strlen(HUB_PREFIX) + AUTH_KEY_ID);
+	token->len = from;
+	buf_add(token, key, strlen(key));
+	mem_wipe(key, sizeof key);
+}
+
+static bool parse(const char *value, struct buf *out)
 {
 	const char *text;
 	if (strnlen(value, AUTH_HEADER_MAX + 1) > AUTH_HEADER_MAX)
@@ -58,5 +79,14 @@ bool auth_header_parse(const char *value, struct buf *out)
 	if (!is_token(text, len))
 		return false;
 	buf_add(out, text, len);
+	return !out->overflow;
+}
+
+bool auth_header_parse(const char *value, struct buf *out)
+{
+	size_t from = out->len;
+	if (!parse(value, out))
+		return false;
+	respell(out, from);
 	return !out->overflow;
 }

@@ -1,10 +1,10 @@
 #include "serve/face/registry.h"
 
+#include "auth/header.h"
 #include "oci/manifest.h"
 #include "oci/reference.h"
 #include "api/registry.h"
 #include "serve/face/documents.h"
-#include "util/base64.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -12,7 +12,6 @@
 
 #define LIST_MAX 1000
 #define TYPE_INDEX "application/vnd.oci.image.index.v1+json"
-#define SECRET_MAX 8192 /* bytes of "USER:PASSWORD" */
 #define TOKEN_S 300
 
 /* -- errors --------------------------------------------------------------------------------- */
@@ -229,23 +228,11 @@ bool face_registry(const struct face_views *v, const struct face_request *r,
 
 /* -- tokens --------------------------------------------------------------------------------- */
 
-/* The password of "Basic BASE64"; NULL: there is none. Borrowed from `plain`. */
-static const char *read_password(const char *authorization, struct buf *plain)
-{
-	if (!authorization || !str_starts_nocase(authorization, "Basic "))
-		return NULL;
-	const char *text = authorization + strlen("Basic ");
-	if (!base64_decode_all(plain, text, strlen(text)) || plain->overflow)
-		return NULL;
-	const char *all = buf_str(plain), *colon = strchr(all, ':');
-	bool ok = colon && colon[1] && strlen(all) == plain->len && utf8_valid(all, plain->len);
-	return ok ? colon + 1 : NULL;
-}
-
 void face_registry_token(const char *authorization, struct face_answer *out)
 {
-	CLEANUP(buf_wipe) struct buf plain = BUF_INIT(SECRET_MAX);
-	const char *secret = read_password(authorization, &plain);
+	CLEANUP(buf_wipe) struct buf plain = BUF_INIT(AUTH_HEADER_MAX);
+	bool has = authorization && auth_header_parse(authorization, &plain);
+	const char *secret = has && utf8_valid(plain.data, plain.len) ? buf_str(&plain) : NULL;
 	json_t *root = json_object();
 	json_put_string(root, "token", secret ? secret : FACE_REGISTRY_ANONYMOUS);
 	json_put_string(root, "access_token", secret ? secret : FACE_REGISTRY_ANONYMOUS);

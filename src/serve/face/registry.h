@@ -25,8 +25,8 @@ bool face_registry(const struct face_views *v, const struct face_request *r,
 /*
  * GET /v2/token, to which a Bearer challenge sends readers: {"token": …}. authorization: the
  * header's value, or NULL. The password of Basic credentials, which is a key or a token of ours, is
- * handed back, so that it comes as Bearer; whether it is valid is found out then. Without
- * credentials, and with others, the token is REGISTRY_ANONYMOUS, which stands for none.
+ * handed back, so that it comes as Bearer. Without credentials, and with others, the token is
+ * FACE_REGISTRY_ANONYMOUS, which stands for none.
  * https://distribution.github.io/distribution/spec/auth/token/
  */
 #define FACE_REGISTRY_TOKEN "/v2/token"
