@@ -451,6 +451,15 @@ static uint64_t bytes_sent(const struct exchange *x, bool complete)
 	return x->answer.is_file ? x->part.length : x->answer.body.len;
 }
 
+/* A file that another face has another name for. */
+static char *path_on_mirror(const struct exchange *x)
+{
+	const struct face_answer *a = &x->answer;
+	return a->is_file && !str_same(a->face, "plain")
+		       ? mem_printf("/%s/%s", view_repository(a->view), a->file.file->key)
+		       : NULL;
+}
+
 static void note(struct exchange *x, bool complete)
 {
 	struct edge_counts *counts = &x->edge->counts;
@@ -463,11 +472,13 @@ static void note(struct exchange *x, bool complete)
 		atomic_fetch_add(&counts->cut, 1);
 	if (x->blob && x->first_us)
 		edge_count_first_byte(x->edge, x->first_us - x->start_us);
+	CLEANUP(mem_free_ptr) char *file = path_on_mirror(x);
 	const struct serve_log_entry n = {
 		.time_ms = clock_wall_s(x->edge->clock) * 1000,
 		.address = x->address,
 		.method = x->method,
 		.target = x->target,
+		.file = file,
 		.status = x->first_us ? x->status : 499,
 		.bytes = bytes,
 		.partial = x->status == 206,

@@ -48,7 +48,7 @@ static void add_text(struct buf *out, const char *name, const char *text)
 }
 
 /* In a path, other bytes than ASCII are written as %XX, which means the same. */
-static void add_target(struct buf *out, const char *target)
+static void add_target(struct buf *out, const char *name, const char *target)
 {
 	CLEANUP(mem_free_ptr) char *redacted = strchr(target, '?') ? url_redact(target) : NULL;
 	CLEANUP(buf_release) struct buf plain = BUF_INIT(3 * LOG_MAX_TEXT);
@@ -61,7 +61,7 @@ static void add_target(struct buf *out, const char *target)
 		else
 			buf_addc(&plain, (char)c);
 	}
-	add_text(out, "request_uri", buf_str(&plain));
+	add_text(out, name, buf_str(&plain));
 }
 
 void serve_log_format(struct buf *out, const struct serve_log_entry *n)
@@ -70,7 +70,9 @@ void serve_log_format(struct buf *out, const struct serve_log_entry *n)
 		 (int)(n->time_ms % 1000));
 	add_text(out, "remote_addr", n->address);
 	add_text(out, "request_method", n->method);
-	add_target(out, n->target);
+	add_target(out, "request_uri", n->file ? n->file : n->target);
+	if (n->file)
+		add_target(out, "asked", n->target);
 	buf_addf(out, ",\"status\":%u,\"body_bytes_sent\":%llu", n->status, (ull)n->bytes);
 	if (n->partial)
 		buf_addf(out, ",\"sent_http_content_range\":\"bytes %llu-%llu/%llu\"",

@@ -25,6 +25,8 @@ struct serve_log_entry {
 	int64_t time_ms; /* since 1970: when the answer ended */
 	const char *address, *method;
 	const char *target; /* as it was sent */
+	const char *file;   /* the file's path on a mirror, if it was asked for by another name: for
+			       the count of downloads. NULL: it was not */
 	unsigned status;
 	uint64_t bytes; /* of the body, that were sent */
 	bool partial;   /* 206: of `total` bytes, `length` from `first` */

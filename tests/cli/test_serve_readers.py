@@ -12,7 +12,7 @@ import node_servers
 from conftest import Ferry
 from edges import Edge
 from publisher import Publisher, object_path
-from waiting import PATIENCE
+from waiting import PATIENCE, until
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
@@ -49,7 +49,7 @@ def with_keys(world, name, anonymous):
 
 @pytest.fixture(scope="module")
 def edge(world):
-    with Edge(world, world.publisher.client()) as e:
+    with Edge(world, world.publisher.client(), "log = access.log") as e:
         yield e
 
 
@@ -159,6 +159,21 @@ def test_hf_download_finds_the_files_and_what_it_needs_of_each(edge, world):
     assert head["X-Linked-Size"] == str(len(world.model))
     missing = edge.head(f"/demo/tiny/resolve/{info['sha']}/config.json")
     assert (missing.status, missing["X-Error-Code"]) == (404, "EntryNotFound")
+
+
+def test_a_download_by_another_name_is_logged_with_the_path_that_stats_counts(edge, world):
+    path = f"/demo/tiny/resolve/main/{FILE}"
+    edge.get(path, User_Agent="counted")
+    log = edge.dir / "access.log"
+
+    def line():
+        lines = log.read_text().splitlines() if log.exists() else []
+        return next((n for n in map(json.loads, lines)
+                     if n.get("http_user_agent") == "counted"), None)
+    logged = until(line, edge.process)
+    assert logged["asked"] == path
+    assert logged["request_uri"] == \
+        f"/demo/targets/models/tiny/{world.sha256}.{FILE}"
 
 
 # -- who may ---------------------------------------------------------------------------------
