@@ -307,6 +307,7 @@ bench:
 	@scripts/bench-fleet $(BUILD)
 	@scripts/bench-health $(BUILD)
 	@scripts/bench-serve $(BUILD)
+	@scripts/bench-serve-auth $(BUILD)
 	@scripts/bench-site $(BUILD)
 	@scripts/bench-start $(BUILD)
 	@scripts/bench-stats $(BUILD)

@@ -4,6 +4,7 @@
 #include "util/mem.h"
 #include "util/os.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SHARDS 16
@@ -24,6 +25,8 @@
 struct limit {
 	struct gcra gcra[LIMIT_KINDS]; /* rate 0: no limit */
 	uint64_t portion[LIMIT_KINDS]; /* units of one question to Redis */
+	uint64_t window_s;
+	char policy[64];
 	unsigned connections;
 	const struct clock *clock;
 	uint64_t seed;
@@ -118,7 +121,8 @@ static enum limit_result answer(struct limit *l, bool yes, uint64_t remaining, d
 	const struct gcra *g = &l->gcra[LIMIT_REQUESTS];
 	*out = (struct limit_state){
 		.limit = (uint64_t)g->burst,
-		.window_s = MAX((uint64_t)1, seconds(g->burst / g->rate_s * 1e6)),
+		.window_s = l->window_s,
+		.policy = l->policy,
 		.remaining = remaining,
 		.reset_s = seconds(full),
 		.retry_after_s = yes ? 0 : MAX((uint64_t)1, seconds(wait)),
@@ -319,6 +323,10 @@ static void set_gcra(struct limit *l, const struct limit_options *o)
 	bytes->rate_s = (double)o->bytes_s;
 	bytes->burst = (double)MAX(o->bytes_s, MIN_BYTES_BURST);
 	double portion = MIN(o->requests_s * PORTION_S, requests->burst / 10);
+	if (requests->rate_s > 0)
+		l->window_s = MAX((uint64_t)1, seconds(requests->burst / requests->rate_s * 1e6));
+	snprintf(l->policy, sizeof l->policy, "\"requests\";q=%.0f;w=%llu", requests->burst,
+		 (unsigned long long)l->window_s);
 	l->portion[LIMIT_REQUESTS] = portion > 1 ? (uint64_t)portion : 1;
 	l->portion[LIMIT_BYTES] = MAX((uint64_t)((double)o->bytes_s * BYTES_PORTION_S), CHUNK);
 }

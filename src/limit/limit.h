@@ -36,6 +36,7 @@ struct limit_state {    /* draft-ietf-httpapi-ratelimit-headers */
 	uint64_t remaining;
 	uint64_t reset_s;       /* until it is full again */
 	uint64_t retry_after_s; /* LIMIT_NO: when the next one is admitted */
+	const char *policy;     /* RateLimit-Policy: always the same; borrowed. NULL: no limit */
 };
 enum limit_result { LIMIT_YES, LIMIT_NO, LIMIT_ASK };
 /* One request of a client: its key's name, or its address (IPv6: the /64). Does not wait: LIMIT_ASK

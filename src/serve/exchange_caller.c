@@ -71,13 +71,24 @@ void exchange_know_caller(struct exchange *x)
 			     host && is_host(host) ? host : "localhost");
 }
 
+/* "key NAME", without what printf() takes for each request. No address has a blank: a key cannot be
+ * named like one. */
+static char *named(const char *name)
+{
+	static const char front[] = "key ";
+	size_t len = strlen(name) + 1;
+	char *text = mem_alloc(sizeof front - 1 + len);
+	memcpy(text, front, sizeof front - 1);
+	memcpy(text + sizeof front - 1, name, len);
+	return text;
+}
+
 void exchange_know_client(struct exchange *x)
 {
 	char network[CLIENT_NETWORK];
 	free(x->client);
 	if (x->who.known && x->who.name && *x->who.name) {
-		/* No address has a blank: a key cannot be named like one. */
-		x->client = mem_printf("key %s", x->who.name);
+		x->client = named(x->who.name);
 		return;
 	}
 	serve_client_network(x->bytes, network);

@@ -142,8 +142,7 @@ static void add_limit(const struct exchange *x, struct MHD_Response *r)
 	char text[128];
 	if (!x->limited || l->limit == 0)
 		return;
-	snprintf(text, sizeof text, "\"requests\";q=%llu;w=%llu", (ull)l->limit, (ull)l->window_s);
-	add(r, "RateLimit-Policy", text);
+	add(r, "RateLimit-Policy", l->policy);
 	snprintf(text, sizeof text, "\"requests\";r=%llu;t=%llu", (ull)l->remaining,
 		 (ull)l->reset_s);
 	add(r, "RateLimit", text);
