@@ -11,9 +11,11 @@ import urllib.request
 import pytest
 
 import node_servers
+from bucket_mirrors import Bucket
 from conftest import Ferry
 from fronts import FrontNginx
-from published import Publisher, mirror, signed_base  # noqa: F401
+from published import Publisher, mirror, publisher, signed_base  # noqa: F401
+from s3_servers import PUBLISHER
 from waiting import PATIENCE
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
@@ -25,13 +27,13 @@ def pushed(tmp_path_factory, signed_base):  # noqa: F811
     ferry = Ferry(tmp_path_factory.mktemp("faces"))
     for name in ("repository", "keys"):
         shutil.copytree(signed_base / name, ferry.work / name)
-    publisher = Publisher(ferry)
-    publisher.configure(mirror("a", url="http://models.example.org", faces="oci, hub"))
-    publisher("catalog", "sign")
-    publisher("push")
-    publisher.model = publisher.on("a", "*.gguf")
-    publisher.sha256 = hashlib.sha256(publisher.model.read_bytes()).hexdigest()
-    return publisher
+    made = Publisher(ferry)
+    made.configure(mirror("a", url="http://models.example.org", faces="oci, hub"))
+    made("catalog", "sign")
+    made("push")
+    made.model = made.on("a", "*.gguf")
+    made.sha256 = hashlib.sha256(made.model.read_bytes()).hexdigest()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -108,21 +110,52 @@ def test_what_a_release_no_longer_needs_is_removed_after_a_week(tmp_path_factory
     ferry = Ferry(tmp_path_factory.mktemp("later"))
     for name in ("repository", "keys"):
         shutil.copytree(pushed.ferry.work / name, ferry.work / name)
-    publisher = Publisher(ferry)
-    publisher.configure(mirror("a", url="http://models.example.org", faces="oci, hub"))
-    publisher("push")
-    blob = next(publisher.mirror("a").glob(f"v2/*/*/blobs/sha256:{pushed.sha256}"))
-    publisher("catalog", "withdraw", "tiny", "--reason", "wrong")
-    publisher("catalog", "sign")
-    publisher("push")
-    assert blob.exists() and not list(publisher.mirror("a").glob("v2/*/*/manifests/x"))
-    publisher("catalog", "refresh", at="+8 days")
-    publisher("push", at="+8 days")
+    later = Publisher(ferry)
+    later.configure(mirror("a", url="http://models.example.org", faces="oci, hub"))
+    later("push")
+    blob = next(later.mirror("a").glob(f"v2/*/*/blobs/sha256:{pushed.sha256}"))
+    later("catalog", "withdraw", "tiny", "--reason", "wrong")
+    later("catalog", "sign")
+    later("push")
+    assert blob.exists()
+    assert json.loads((later.mirror("a") / "v2/_catalog").read_text()) == {"repositories": []}
+    later("catalog", "refresh", at="+8 days")
+    later("push", at="+8 days")
     assert not blob.exists()
 
 
-def test_a_word_that_is_no_face_is_refused(pushed, work):
-    ferry = Ferry(work)
-    publisher = Publisher(ferry)
-    publisher.configure(mirror("a", url="http://models.example.org", faces="hub, nub"))
-    assert "oci or hub" in ferry("mirror", "list").out
+def test_verify_and_prune_leave_faces_alone(pushed):
+    pushed("verify", "--full")
+    before = sorted(pushed.mirror("a").rglob("v2/**/*"))
+    pushed("push", "--prune")
+    assert sorted(pushed.mirror("a").rglob("v2/**/*")) == before
+
+
+def test_a_bucket_has_the_documents_under_their_names_with_their_types(
+        publisher, radosgw):  # noqa: F811
+    bucket = Bucket("us", radosgw.region("us-east-1"))
+    publisher.ferry.env.update(PUBLISHER.env)
+    publisher.configure(bucket.section(faces="oci, hub"))
+    publisher("push")
+
+    def type_of(key):
+        return bucket.client.head_object(Bucket=bucket.bucket, Key=key)["ContentType"]
+
+    assert type_of("v2/test/tiny/manifests/q8_0") == OCI
+    assert type_of("v2/test/tiny/manifests/q8_0-ollama") == DOCKER
+    assert type_of("v2/test/tiny/tags/list") == type_of("api/models/test/tiny") == \
+        type_of("api/models/test/tiny/refs") == "application/json"
+    manifest = json.loads(bucket.read("v2/test/tiny/manifests/q8_0"))
+    for layer in [manifest["config"], *manifest["layers"]]:
+        data = bucket.read(f"v2/test/tiny/blobs/{layer['digest']}")
+        assert "sha256:" + hashlib.sha256(data).hexdigest() == layer["digest"]
+    commit = json.loads(bucket.read("api/models/test/tiny/refs"))["branches"][0]["targetCommit"]
+    tree = json.loads(bucket.read(f"api/models/test/tiny/tree/{commit}"))
+    data = bucket.read(f"test/tiny/resolve/{commit}/{tree[0]['path']}")
+    assert hashlib.sha256(data).hexdigest() == tree[0]["lfs"]["oid"]
+
+
+def test_a_word_that_is_no_face_is_refused(work):
+    one = Publisher(Ferry(work))
+    one.configure(mirror("a", url="http://models.example.org", faces="hub, nub"))
+    assert "oci or hub" in one("mirror", "list").out
