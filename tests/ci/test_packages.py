@@ -164,31 +164,23 @@ def test_the_archive_has_the_files_of_the_commit_and_its_checksum(archive):
     run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=archive.parent)
 
 
-def test_the_same_commit_gives_the_same_archive(archive, work):
-    dist(ROOT, work / "again")
-    assert (work / "again" / archive.name).read_bytes() == archive.read_bytes()
-
-
 def test_without_git_an_archive_with_the_same_files_is_made_from_it(archive, work):
     run("tar", "-xzf", archive, "-C", work)
     root = work / f"model-ferry-{VERSION}"
     (root / "build").mkdir()
     (root / "build/other").write_text("left out")
     dist(root, "build")
-    again = root / "build" / archive.name
-    assert members(again) == members(archive)
-    first = again.read_bytes()
-    dist(root, "build")
-    assert again.read_bytes() == first
+    assert members(root / "build" / archive.name) == members(archive)
 
 
-def test_the_archive_and_its_checksums_are_signed_so_that_minisign_verifies_them(archive, work):
+def test_the_same_commit_gives_the_same_archive_which_is_signed_so_that_minisign_verifies_it(archive, work):
     ferry = Ferry(work)
     keys = work / "keys"
     (work / "ferry.conf").write_text(f"[repository.x]\npath = tree\nkeys = {keys}\n")
     ferry("catalog", "init", cwd=work, env={"FERRY_PASSPHRASE": PASSPHRASE})
     folder = work / "signed"
     dist(ROOT, folder, keys / "targets.pem", FERRY_PASSPHRASE=PASSPHRASE)
+    assert (folder / archive.name).read_bytes() == archive.read_bytes()
     for name in (archive.name, "SHA256SUMS"):
         out = run("minisign", "-V", "-p", "minisign.pub", "-m", name, cwd=folder)
         assert f"Trusted comment: file:{name}\n" in out
@@ -227,11 +219,11 @@ def test_makepkg_reads_the_recipe_and_accepts_the_archive(archive, work):
     (place / "PKGBUILD").write_text(text)
     env = {"PATH": "/usr/bin:/bin", "HOME": str(place), "PKGDEST": str(place), "SRCDEST": str(place),
            "PACMAN": "true"}
-    info = run(*NOT_ROOT, "makepkg", "--printsrcinfo", cwd=place, env=env)
-    values = dict(line.strip().split(" = ", 1) for line in info.splitlines() if " = " in line)
-    assert values["pkgver"] == VERSION and values["license"] == "Apache-2.0"
-    assert values["source"] == f"https://files.example.org/ferry/{archive.name}"
+    assert f'source=("https://files.example.org/ferry/{archive.name}")' in text
     run(*NOT_ROOT, "makepkg", "--verifysource", "--nodeps", "--noconfirm", cwd=place, env=env)
+    (place / archive.name).write_bytes(b"another")
+    assert subprocess.run([*NOT_ROOT, "makepkg", "--verifysource", "--nodeps"], cwd=place, env=env,
+                          capture_output=True, timeout=PATIENCE).returncode != 0
 
 
 def test_the_recipes_name_every_library(archive):
