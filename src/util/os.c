@@ -21,6 +21,7 @@
 #if defined __linux__ && !defined FERRY_PORTABLE
 
 #include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <linux/magic.h>
 #include <malloc.h>
 #include <sched.h>
@@ -150,6 +151,19 @@ static void native_forget_cached(int fd)
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+static bool native_verity_enable(int fd, bool *never)
+{
+	struct fsverity_enable_arg how = {
+		.version = 1,
+		.hash_algorithm = FS_VERITY_HASH_ALG_SHA256,
+		.block_size = 4096,
+	};
+	bool done = ioctl(fd, FS_IOC_ENABLE_VERITY, &how) == 0 || errno == EEXIST;
+	*never = !done && (errno == ENOTTY || errno == EOPNOTSUPP || errno == ENOSYS ||
+			   errno == EROFS || errno == EPERM);
+	return done;
+}
+
 /* By the number, since the file may have another name by now, or none. */
 static int native_open_direct(int fd)
 {
@@ -252,6 +266,7 @@ static int cannot(void)
 #define native_will_read_all(fd) ((void)(fd))
 #define native_will_read(fd, offset, len) ((void)(fd), (void)(offset), (void)(len))
 #define native_forget_cached(fd) ((void)(fd))
+#define native_verity_enable(fd, never) ((void)(fd), *(never) = true, false)
 #define native_open_direct(fd) ((void)(fd), cannot())
 #define native_own_path() ((char *)NULL)
 #define native_pipe(ends) cannot()
@@ -440,6 +455,11 @@ uint64_t os_modified_ns(const struct stat *st)
 {
 	struct timespec t = os_modified(st);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+bool os_verity_enable(int fd, bool *never)
+{
+	return native_verity_enable(fd, never);
 }
 
 uint64_t os_changed_ns(const struct stat *st)

@@ -98,6 +98,10 @@ void os_forget_cached(int fd);
 struct timespec os_modified(const struct stat *st);
 /* The same in nanoseconds. */
 uint64_t os_modified_ns(const struct stat *st);
+/* From now on, the kernel checks what it reads of the file, which nobody can write to any more
+ * (fs-verity: https://docs.kernel.org/filesystems/fsverity.html). The file must not be open for
+ * writing. *never: the file system, or this system, has no such thing. Fall-back: it has not. */
+bool os_verity_enable(int fd, bool *never);
 /* When anything of it was changed, the times included: nobody can set that. */
 uint64_t os_changed_ns(const struct stat *st);
 

@@ -78,7 +78,7 @@ class World:
         def hit():
             count = len(lines())
             assert self.shown(edge, name)
-            return json.loads(until(lambda: lines()[count:], edge.process)[0]).get("hit")
+            return json.loads(until(lambda: lines()[count:], edge.process)[0]).get("hit") == "hit"
         until(hit, edge.process)
 
     def sent(self, name):
@@ -142,6 +142,26 @@ def test_an_older_release_is_never_shown_again(world):
     with w.edge() as edge:
         until(lambda: "rollback" in edge.log.text, edge.process)
         assert edge.get("/metadata/timestamp.json").status == 503
+
+
+def test_of_several_mirrors_the_newest_that_verifies_counts(world, work):
+    w = world()
+    older = copy_tree(w.tree, work / "older")
+    lying = copy_tree(w.tree, work / "lying")
+    path = lying / "metadata" / "timestamp.json"
+    text = path.read_text()
+    path.unlink()
+    path.write_text(text.replace(f'"version":{w.version}', '"version":999'))
+    assert path.read_text() != text
+    w.release()
+    with FaultServer(older) as first, FaultServer(lying) as second:
+        client = w.publisher.client(first.url, second.url, w.upstream.url)
+        with Edge(w.ferry, client) as edge:
+            edge.shows(w.version)
+            assert any("timestamp.json" in n["path"] for n in second.log)
+            # Nothing newer is there: the liar is no reason to forget the release.
+            refresh(edge)
+            edge.shows(w.version)
 
 
 def test_it_starts_without_a_network(world):

@@ -1,4 +1,4 @@
-/* Between cache.c, open.c, objects.c, evict.c, remember.c, scrub.c and small.c. */
+/* Between cache.c, open.c, objects.c, evict.c, remember.c, scrub.c, small.c, verity.c. */
 #ifndef FERRY_SERVE_CACHE_INTERNAL_H
 #define FERRY_SERVE_CACHE_INTERNAL_H
 
@@ -25,10 +25,11 @@ bool cache_is_nameless(int fd);
 struct object {
 	struct order_item item; /* first, so that one is the other */
 	struct stamp stamp;
-	bool right;  /* it was verified, and had this stamp; false: it is verified before
-			anybody reads it */
-	bool needed; /* a model of the store needs it */
-	bool busy;   /* being hashed */
+	bool right;     /* it was verified, and had this stamp; false: it is verified before
+			   anybody reads it */
+	bool needed;    /* a model of the store needs it */
+	bool busy;      /* being hashed */
+	bool protected; /* by fs-verity, or that was tried */
 	int64_t used_s, checked_s;
 	struct cache_blob *whole; /* that its readers share, or NULL */
 };
@@ -54,6 +55,7 @@ struct cache {
 	uint64_t promised;
 	struct cache_stats counts;   /* only what is counted here */
 	bool changed;                /* since it was remembered */
+	bool no_verity;              /* the file system has no fs-verity */
 	pthread_mutex_t making_room; /* one at a time; before `lock` */
 
 	pthread_t keeper;
@@ -119,6 +121,11 @@ void cache_remember(struct cache *c);
 void *cache_keep(void *cache);
 /* Checks what is due. */
 void cache_scrub(struct cache *c);
+
+/* ---- verity.c, without the lock ---- */
+
+/* Files that nobody reads at the moment get fs-verity, where the file system has it. */
+void cache_protect(struct cache *c);
 
 /* ---- small.c; a callback of pulls_options ---- */
 

@@ -66,6 +66,7 @@ struct object *cache_object_put(struct cache *c, const struct digest *d, const s
 		order_add(&c->objects, &o->item);
 	}
 	*sum_of(c, o) += s->size - o->stamp.size;
+	o->protected = o->protected && o->stamp.inode == s->inode;
 	o->stamp = *s;
 	o->right = right;
 	c->changed = true;
@@ -175,15 +176,13 @@ static bool end_verify(struct cache *c, const struct digest *d, const struct sta
 	return right;
 }
 
-/* The disk has lost it, or fs-verity says that it is wrong. */
-static void set_aside(const struct cache *c, const struct digest *d)
+/* The disk has lost it, or fs-verity says that it is wrong: such a file cannot be repaired. */
+static void discard(const struct cache *c, const struct digest *d)
 {
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(&c->store, d);
-	CLEANUP(mem_free_ptr) char *aside = store_damaged_path(&c->store, d);
 	struct err ignored = ERR_INIT;
 	blob_forget(&c->store, d);
-	if (file_rename(path, aside, &ignored) < 0)
-		(void)!file_remove(path, &ignored);
+	(void)!file_remove(path, &ignored);
 }
 
 bool cache_object_verify(struct cache *c, const struct digest *d)
@@ -196,7 +195,7 @@ bool cache_object_verify(struct cache *c, const struct digest *d)
 	if (rc < 0 && !err_is(&why, ERR_CANCELLED))
 		report_warn(c->o.report, "%s", why.text);
 	if (rc == -ERR_SYSTEM && why.sys == EIO)
-		set_aside(c, d);
+		discard(c, d);
 	if (rc == -ERR_INTEGRITY || why.sys == EIO) {
 		pthread_mutex_lock(&c->lock);
 		c->counts.rotten++;

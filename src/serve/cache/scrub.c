@@ -158,6 +158,7 @@ void *cache_keep(void *cache)
 			cache_remember(c);
 			remembered_ms = clock_now_ms(NULL);
 		}
+		cache_protect(c);
 		cache_scrub(c);
 	}
 	return NULL;

@@ -448,6 +448,25 @@ static void readers_of_a_rotten_file_are_cut_off(void **state)
 	assert_int_equal(cache_blob_read(w->b, 0, got, 6, &w->e), -ERR_INTEGRITY);
 }
 
+static void fs_verity_changes_nothing_for_readers(void **state)
+{
+	struct world *w = *state;
+	put(w, "one");
+	begin(w);
+	assert_reads(w, "one");
+	cache_protect(w->c);
+	assert_reads(w, "one");
+	cache_close(w->b);
+	w->b = NULL;
+	cache_protect(w->c);
+	assert_reads(w, "one");
+	cache_close(w->b);
+	w->b = NULL;
+	cache_free(w->c);
+	begin(w);
+	assert_reads(w, "one");
+}
+
 /* ---- small objects ---- */
 
 static void a_small_object_is_read_as_a_whole(void **state)
@@ -491,6 +510,7 @@ int main(void)
 		TEST(a_store_has_one_edge),
 		TEST(the_scrub_finds_what_rotted_within_the_period),
 		TEST(readers_of_a_rotten_file_are_cut_off),
+		TEST(fs_verity_changes_nothing_for_readers),
 		TEST(a_small_object_is_read_as_a_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
