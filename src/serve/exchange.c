@@ -409,7 +409,6 @@ static void begin(struct exchange *x, const char *method)
 	x->called = true;
 	x->method = method;
 	x->start_us = clock_now_us(x->edge->clock);
-	x->caller->idle_since_us = 0;
 	atomic_fetch_add(&x->edge->counts.requests, 1);
 	atomic_fetch_add(&x->edge->counts.requesting, 1);
 }
@@ -429,12 +428,15 @@ enum MHD_Result exchange_handle(void *lot, struct MHD_Connection *connection, co
 		begin(x, method);
 		return MHD_YES;
 	}
-	if (*data_size == 0)
+	if (*data_size == 0) {
+		x->caller->idle_since_us = 0; /* Until here, the caller may be too slow. */
 		return run(x);
+	}
 	buf_add(&x->body, data, *data_size);
+	x->received += *data_size;
 	*data_size = 0;
 	/* What is too long is read up to some point, so that the caller gets the answer. */
-	return MHD_YES;
+	return x->received > EXCHANGE_MAX_RECEIVED ? MHD_NO : MHD_YES;
 }
 
 /* ---- the end ---- */

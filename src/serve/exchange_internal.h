@@ -6,7 +6,8 @@
 #include "serve/range.h"
 #include "serve/route.h"
 
-#define EXCHANGE_MAX_BODY (64 * KIB) /* of a request */
+#define EXCHANGE_MAX_BODY (64 * KIB)    /* of a request */
+#define EXCHANGE_MAX_RECEIVED (1 * MIB) /* then the connection is closed without an answer */
 
 enum exchange_step {
 	STEP_READ,   /* the request: its path, its method */
@@ -40,6 +41,7 @@ struct exchange {
 	bool counted;                   /* by limit_connect() */
 	char *refusal;                  /* why the credentials are refused; NULL: they are not */
 	struct buf body;
+	uint64_t received; /* of the body, also behind its end */
 	struct auth_who who;
 	bool limited; /* `limit` says something */
 	enum limit_result admitted;

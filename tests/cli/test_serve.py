@@ -201,6 +201,16 @@ def test_requests_that_are_too_large_or_no_requests_are_refused(edge):
     assert edge.get("/metadata/timestamp.json").status == 200
 
 
+def test_a_body_that_nobody_wants_is_not_read_to_its_end(edge):
+    answer = edge.ask("POST", "/metadata/timestamp.json", body=b"x" * 100000)
+    assert answer.status == 405
+    with edge.socket() as s:
+        s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n")
+        with pytest.raises(OSError):
+            while True:
+                s.sendall(b"x" * 65536)
+
+
 # -- the log ---------------------------------------------------------------------------------
 
 def test_the_log_says_what_was_sent_and_only_fronts_say_for_whom(edge, world):
@@ -273,11 +283,14 @@ def test_what_another_edge_left_behind_is_no_conflict(small):
 
 def test_a_caller_who_sends_no_request_is_sent_away(small):
     with edge_of(small, "timeout = 1s") as edge, edge.socket() as silent, \
-            edge.socket() as slow:
+            edge.socket() as slow, edge.socket() as slower:
         slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        slower.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
         assert silent.recv(1) == b""
-        while slow.recv(100):
-            pass
+        for s in slow, slower:
+            with contextlib.suppress(ConnectionResetError):
+                while s.recv(100):
+                    pass
         assert edge.get("/none").status == 404
 
 
