@@ -12,7 +12,7 @@
  */
 #define SHARD_CLIENTS 2048
 #define SWEEP_PAUSE_US 1e6
-#define ASK_MS 50
+#define DEFAULT_WAIT_MS 50
 #define ACTIVE_US 1e6 /* a client that was asked for within it is asked for ahead */
 #define PORTION_S 0.02
 #define CHUNK (16 * KIB) /* less is hardly worth a packet */
@@ -27,6 +27,7 @@ struct limit {
 	uint64_t portion[LIMIT_KINDS]; /* units of one question to Redis */
 	uint64_t window_s;
 	char policy[64];
+	unsigned wait_ms; /* for an answer of Redis */
 	unsigned connections;
 	const struct clock *clock;
 	uint64_t seed;
@@ -210,7 +211,7 @@ enum limit_result limit_request(struct limit *l, const char *client, struct limi
 static enum limit_result await_answer(struct limit *l, struct limit_client *c,
 				      struct limit_state *out)
 {
-	uint64_t end_us = clock_now_us(NULL) + ASK_MS * (uint64_t)1000;
+	uint64_t end_us = clock_now_us(NULL) + l->wait_ms * (uint64_t)1000;
 	while (asks_redis(l)) {
 		enum limit_result r = decide_shared(l, c, out);
 		uint64_t now = clock_now_us(NULL);
@@ -343,6 +344,7 @@ int limit_new(const struct limit_options *o, struct limit **out, struct err *e)
 {
 	struct limit *l = NEW(struct limit);
 	l->connections = o->connections;
+	l->wait_ms = o->redis_wait_ms ? o->redis_wait_ms : DEFAULT_WAIT_MS;
 	l->clock = o->clock;
 	set_gcra(l, o);
 	for (size_t i = 0; i < SHARDS; i++)
@@ -351,7 +353,7 @@ int limit_new(const struct limit_options *o, struct limit **out, struct err *e)
 			 ? 0
 			 : err_set(e, ERR_SYSTEM, "the system has no random numbers");
 	if (rc == 0 && o->redis)
-		rc = limit_shared_new(o, l->gcra, &l->shared, e);
+		rc = limit_shared_new(o, l->gcra, l->wait_ms, &l->shared, e);
 	if (rc < 0)
 		limit_free(l);
 	else

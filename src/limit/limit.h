@@ -23,6 +23,7 @@ struct limit_options {
 	unsigned connections; /* at a time; 0: no limit */
 	const char *redis;    /* "redis://HOST:PORT/DB", "unix:PATH"; NULL: this process alone */
 	const char *redis_password; /* or NULL */
+	unsigned redis_wait_ms;     /* for an answer; 0: 50 */
 	const struct clock *clock;
 };
 struct limit;

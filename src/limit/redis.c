@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUDGET_MS 50
 #define DEFAULT_PORT 6379
 #define MAX_DB 65535
 #define PREFIX "ferry:limit"
@@ -38,6 +37,7 @@ struct redis_limit {
 	int port;
 	uint64_t db;
 	char *password; /* or NULL */
+	unsigned wait_ms;
 	redisContext *context;
 	char sha1[41];
 };
@@ -84,8 +84,8 @@ static int read_host(struct redis_limit *r, const char *text, struct err *e)
 	return slash ? read_db(r, slash + 1, e) : 0;
 }
 
-int redis_limit_new(const char *place, const char *password, struct redis_limit **out,
-		    struct err *e)
+int redis_limit_new(const char *place, const char *password, unsigned wait_ms,
+		    struct redis_limit **out, struct err *e)
 {
 	static const char tcp[] = "redis://", local[] = "unix:";
 	struct redis_limit *r = NEW(struct redis_limit);
@@ -96,6 +96,7 @@ int redis_limit_new(const char *place, const char *password, struct redis_limit 
 		r->path = mem_strdup(place + sizeof local - 1);
 	else
 		rc = fault("not a place that is known", e);
+	r->wait_ms = wait_ms;
 	r->password = password ? mem_strdup(password) : NULL;
 	if (rc < 0)
 		redis_limit_free(r);
@@ -182,7 +183,8 @@ static int load_script(struct redis_limit *r, struct err *e)
 
 int redis_limit_connect(struct redis_limit *r, struct err *e)
 {
-	const struct timeval budget = { .tv_usec = BUDGET_MS * 1000 };
+	const struct timeval budget = { .tv_sec = r->wait_ms / 1000,
+					.tv_usec = r->wait_ms % 1000 * 1000 };
 	if (r->context)
 		return 0;
 	r->context = r->host ? redisConnectWithTimeout(r->host, r->port, budget)

@@ -5,8 +5,8 @@
  * which a script reads and changes in one step, by the clock of Redis. The key expires when the
  * client has everything again.
  *
- * One thread at a time. Each call takes at most about 50 ms, but for the name of the host, which is
- * resolved as long as the system takes.
+ * One thread at a time. Each answer is waited for at most `wait_ms`, but for the name of the host,
+ * which is resolved as long as the system takes.
  *
  * Prefixes: redis_limit_.
  */
@@ -18,8 +18,8 @@
 
 struct redis_limit;
 /* "redis://HOST[:PORT][/DB]" or "unix:PATH": ERR_USAGE for anything else. Does not connect. */
-WARN_UNUSED int redis_limit_new(const char *place, const char *password, struct redis_limit **out,
-				struct err *e);
+WARN_UNUSED int redis_limit_new(const char *place, const char *password, unsigned wait_ms,
+				struct redis_limit **out, struct err *e);
 void redis_limit_free(struct redis_limit *r);
 
 /* Connects, unless it is connected. ERR_NETWORK, or ERR_AUTH. */

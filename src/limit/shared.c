@@ -224,20 +224,20 @@ static void *run(void *ctx)
 
 /* -- opening --------------------------------------------------------------------------------- */
 
-static void await_first(struct limit_shared *s)
+static void await_first(struct limit_shared *s, unsigned ms)
 {
-	uint64_t end_us = clock_now_us(NULL) + FIRST_WAIT_MS * (uint64_t)1000;
+	uint64_t end_us = clock_now_us(NULL) + ms * (uint64_t)1000;
 	pthread_mutex_lock(&s->lock);
 	while (!s->has_tried && clock_now_us(NULL) < end_us)
-		os_cond_wait(&s->tried, &s->lock, FIRST_WAIT_MS);
+		os_cond_wait(&s->tried, &s->lock, ms);
 	pthread_mutex_unlock(&s->lock);
 }
 
-int limit_shared_new(const struct limit_options *o, const struct gcra *gcra,
+int limit_shared_new(const struct limit_options *o, const struct gcra *gcra, unsigned wait_ms,
 		     struct limit_shared **out, struct err *e)
 {
 	struct limit_shared *s = NEW(struct limit_shared);
-	int rc = redis_limit_new(o->redis, o->redis_password, &s->redis, e);
+	int rc = redis_limit_new(o->redis, o->redis_password, wait_ms, &s->redis, e);
 	if (rc < 0) {
 		free(s);
 		return rc;
@@ -253,7 +253,7 @@ int limit_shared_new(const struct limit_options *o, const struct gcra *gcra,
 		free(s);
 		return err_set(e, ERR_SYSTEM, "cannot make a thread");
 	}
-	await_first(s);
+	await_first(s, MAX(FIRST_WAIT_MS, wait_ms));
 	*out = s;
 	return 0;
 }

@@ -10,9 +10,10 @@
 #include "limit/internal.h"
 
 struct limit_shared;
-/* Waits up to half a second for the first connection. ERR_USAGE for a place that is none. */
+/* Waits up to half a second, or wait_ms, for the first connection. ERR_USAGE for a place that is
+ * none. */
 WARN_UNUSED int limit_shared_new(const struct limit_options *o, const struct gcra *gcra,
-				 struct limit_shared **out, struct err *e);
+				 unsigned wait_ms, struct limit_shared **out, struct err *e);
 void limit_shared_free(struct limit_shared *s);
 
 bool limit_shared_is_open(const struct limit_shared *s);

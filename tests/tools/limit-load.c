@@ -1,7 +1,7 @@
-/* limit-load REDIS RATE BURST CLIENT: asks for requests of a client as fast as it can, over this
- * Redis, until standard input ends. For each line on it, and at the end, it prints {"admitted",
- * "refused", "start_us", "now_us", "longest_us", "alone", "open", "fault"}: longest_us is the
- * longest time that one question took. */
+/* limit-load REDIS RATE BURST CLIENT [WAIT-MS]: asks for requests of a client as fast as it can,
+ * over this Redis, until standard input ends. For each line on it, and at the end, it prints
+ * {"admitted", "refused", "start_us", "now_us", "longest_us", "alone", "open", "fault"}: longest_us
+ * is the longest time that one question took. */
 #include "limit/limit.h"
 #include "json/json.h"
 #include "util/clock.h"
@@ -67,10 +67,14 @@ static bool read_input(const struct load *l)
 int main(int argc, char **argv)
 {
 	struct err e = ERR_INIT;
-	uint64_t rate, burst;
-	if (argc != 5 || !parse_u64(argv[2], &rate) || !parse_u64(argv[3], &burst))
+	uint64_t rate, burst, wait_ms = 0;
+	if (argc < 5 || argc > 6 || (argc == 6 && !parse_u64(argv[5], &wait_ms)) ||
+	    !parse_u64(argv[2], &rate) || !parse_u64(argv[3], &burst))
 		return 2;
-	struct limit_options o = { .requests_s = (double)rate, .burst = burst, .redis = argv[1] };
+	struct limit_options o = { .requests_s = (double)rate,
+				   .burst = burst,
+				   .redis = argv[1],
+				   .redis_wait_ms = (unsigned)wait_ms };
 	struct load l = { .client = argv[4], .start_us = clock_now_us(NULL) };
 	if (limit_new(&o, &l.limit, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);

@@ -196,7 +196,7 @@ static void what_is_no_place_of_a_redis_is_refused(void **state)
 		struct redis_limit *r = NULL;
 		bool is_good = i < ARRAY_LEN(good);
 		const char *place = is_good ? good[i] : bad[i - ARRAY_LEN(good)];
-		if ((redis_limit_new(place, NULL, &r, &e) == 0) != is_good)
+		if ((redis_limit_new(place, NULL, 50, &r, &e) == 0) != is_good)
 			fail_msg("%s: %s", place, e.text);
 		assert_null(strstr(e.text, "secret"));
 		redis_limit_free(r);
