@@ -148,24 +148,22 @@ static void put_file(const struct api_hub *h, const struct card_file *f, const c
 }
 
 /* For llama.cpp, which reads the model's first file and its projector. */
-static int put_files(const struct api_registry *r, const struct mirror_oci_subject *s,
-		     struct buf *bytes, struct err *e)
+static int put_files(const struct api_hub *h, const struct mirror_oci_subject *s, struct buf *bytes,
+		     struct err *e)
 {
 	static const struct json_limits limits = { .max_bytes = OCI_MANIFEST_MAX };
-	CLEANUP(api_hub_release) struct api_hub h = { 0 };
 	CLEANUP(json_release) json_t *o = NULL;
 	int rc = json_parse(buf_str(bytes), bytes->len, &limits, "the manifest", &o, e);
 	if (rc < 0)
 		return rc;
-	api_hub_init(&h, r->repository, r->card);
-	put_file(&h, &s->variant->files[0], "ggufFile", o);
-	put_file(&h, s->projector, "mmprojFile", o);
+	put_file(h, &s->variant->files[0], "ggufFile", o);
+	put_file(h, s->projector, "mmprojFile", o);
 	buf_clear(bytes);
 	return json_compact(o, bytes, e);
 }
 
-static int make(const struct api_registry *r, const struct wanted *w, struct made *out,
-		struct err *e)
+static int make(const struct api_registry *r, const struct api_hub *h, const struct wanted *w,
+		struct made *out, struct err *e)
 {
 	CLEANUP(oci_manifest_release) struct oci_manifest m = { 0 };
 	CLEANUP(mem_free_ptr) char *tag = tag_of(w);
@@ -180,7 +178,7 @@ static int make(const struct api_registry *r, const struct wanted *w, struct mad
 	buf_init(&out->manifest.bytes, 2 * OCI_MANIFEST_MAX);
 	int rc = oci_manifest_write(&m, &out->manifest.bytes, e);
 	if (rc == 0 && w->format->bit == OCI_FORMAT_DOCKER)
-		rc = put_files(r, &s, &out->manifest.bytes, e);
+		rc = put_files(h, &s, &out->manifest.bytes, e);
 	out->manifest.type = strcmp(m.type, OCI_TYPE_DOCKER) == 0 ? OCI_TYPE_DOCKER
 								  : OCI_TYPE_MANIFEST;
 	sha256_of(buf_str(&out->manifest.bytes), out->manifest.bytes.len, &out->manifest.digest);
@@ -196,10 +194,12 @@ int api_registry_manifest(const struct api_registry *r, const char *tag, bool ol
 			  struct api_document *out, struct err *e)
 {
 	CLEANUP(made_release) struct made m = { 0 };
+	CLEANUP(api_hub_release) struct api_hub h = { 0 };
 	struct wanted w = { 0 };
 	if (!read_tag(r->card, tag, ollama, &w))
 		return not_found(r, "tag", e);
-	int rc = make(r, &w, &m, e);
+	api_hub_init(&h, r->repository, r->card);
+	int rc = make(r, &h, &w, &m, e);
 	if (rc < 0)
 		return rc;
 	*out = m.manifest;
@@ -261,9 +261,11 @@ static int find(const struct api_registry *r, const struct digest *digest, bool 
 		struct api_document *out, struct err *e)
 {
 	struct walk w = { .card = r->card };
+	CLEANUP(api_hub_release) struct api_hub h = { 0 };
+	api_hub_init(&h, r->repository, r->card);
 	while (walk_next(&w)) {
 		CLEANUP(made_release) struct made m = { 0 };
-		int rc = make(r, &w.at, &m, e);
+		int rc = make(r, &h, &w.at, &m, e);
 		if (rc < 0)
 			return rc;
 		if (manifests ? take_if(&m.manifest, digest, out)
