@@ -177,6 +177,14 @@ static void want(struct reader *r, uint64_t offset, uint64_t end)
 	pull_wait(r->pull, &r->wait);
 }
 
+static bool has_woken(struct reader *r)
+{
+	pthread_mutex_lock(&r->lock);
+	bool woken = r->wakes > 0;
+	pthread_mutex_unlock(&r->lock);
+	return woken;
+}
+
 static void await(struct reader *r)
 {
 	pthread_mutex_lock(&r->lock);
@@ -512,7 +520,7 @@ static void a_stopped_edge_goes_on_where_it_was(void **state)
 	assert_int_equal(pthread_create(&stopper, NULL,
 					(void *(*)(void *))(void (*)(void))pulls_stop, f->pulls),
 			 0);
-	while (!r.wakes) {
+	while (!has_woken(&r)) {
 		hold_from(2 * PIECE);
 		sched_yield();
 	}
