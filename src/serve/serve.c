@@ -21,6 +21,7 @@ struct chore {
 	struct worker_job job;
 	struct serving *of;
 	atomic_bool busy;
+	char said[sizeof((struct err *)NULL)->text]; /* the last warning */
 };
 
 struct serving {
@@ -212,8 +213,14 @@ static void reload_keys(struct worker_job *job)
 {
 	struct chore *c = (struct chore *)(void *)job;
 	struct err why = ERR_INIT;
-	if (auth_reload(c->of->edge->auth, &why) < 0)
+	struct auth_stats now;
+	bool failed = auth_reload(c->of->edge->auth, &why) < 0;
+	auth_stats(c->of->edge->auth, &now);
+	/* It is tried every second: the same is said once. */
+	if (failed && strcmp(why.text, c->said) != 0)
 		report_warn(c->of->o->report, "%s", why.text);
+	if (failed || now.set_failures == 0)
+		memcpy(c->said, why.text, sizeof c->said);
 	c->busy = false;
 }
 

@@ -123,6 +123,18 @@ def test_a_key_is_made_and_revoked_while_the_edge_runs(guarded, world):
     assert guarded.get(path, guarded.all).status == 200
 
 
+def test_a_broken_file_of_keys_is_said_and_changes_nothing(world):
+    with Guarded(world, "broken") as g:
+        good = g.path.read_bytes()
+        g.path.write_text("{")
+        until(lambda: "keys.json" in g.edge.log.text)
+        path = "/demo/metadata/timestamp.json"
+        assert g.get(path, g.all).status == 200
+        g.path.write_bytes(good)
+        late = new_key(world, g.path, "late")
+        until(lambda: g.get(path, late).status == 200)
+
+
 def test_what_cannot_be_a_key_is_refused(world, tmp_path):
     path = tmp_path / "keys.json"
     new_key(world, path, "a")
