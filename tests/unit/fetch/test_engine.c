@@ -105,11 +105,11 @@ struct reading {
 	struct opening opening; /* the first member: ctx of the job is it, too */
 	uint32_t wanted[PIECES];
 	size_t want_count;
-	const char *only;  /* the id of the source that may be asked for an odd piece */
-	_Atomic int order; /* of the pieces that landed */
-	int when[PIECES];  /* each of them did; 0: it did not */
-	bool came[PIECES]; /* from a source */
-	int on_disk;       /* pieces whose bytes were there when that was said */
+	const char *only;    /* the id of the source that may be asked for an odd piece */
+	_Atomic int order;   /* of the pieces that landed */
+	int when[PIECES];    /* each of them did; 0: it did not */
+	bool came[PIECES];   /* from a source */
+	_Atomic int on_disk; /* pieces whose bytes were there when that was said */
 };
 
 static uint32_t wants(struct engine_job *j, size_t n, bool *ahead)
