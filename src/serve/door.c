@@ -15,7 +15,7 @@
 
 /* A connection's memory for the headers of a request and those of its answer: more is answered with
  * 431 or 414. */
-#define CONNECTION_MEMORY (8 * KIB)
+#define CONNECTION_MEMORY (13 * KIB / 2)
 #define THREAD_STACK (512 * KIB)
 #define MOST_THREADS 4 /* by default */
 #define OTHER_FILES 256
