@@ -1,6 +1,7 @@
 #include "serve/edge.h"
 
 #include "serve/cache/peers.h"
+#include "serve/events.h"
 #include "util/mem.h"
 
 #include <math.h>
@@ -103,6 +104,7 @@ void edge_free(struct edge *e)
 	peers_free(e->peers);
 	auth_free(e->auth);
 	limit_free(e->limit);
+	events_free(e->events);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }

@@ -213,6 +213,7 @@ static void ask_service(struct exchange *x)
 		.query = x->query,
 		.body = x->body.len ? x->body.data : NULL,
 		.body_len = x->body.len,
+		.last_event = exchange_header(x, "Last-Event-ID"),
 		.base = x->base,
 		.who = &x->who,
 		.views = edge_views_for(x->edge, x->views, &x->who),

@@ -1,6 +1,5 @@
 #include "serve/route.h"
 
-#include "serve/have.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -68,30 +67,6 @@ void route_text(struct face_answer *out, unsigned status, const char *text)
 				     .body = BUF_INIT(4 * KIB) };
 	buf_adds(&out->body, text);
 	buf_addc(&out->body, '\n');
-}
-
-static void answer_version(struct edge *e, const struct route_request *r, struct face_answer *out,
-			   struct route_stream **stream)
-{
-	(void)e;
-	(void)r;
-	(void)stream;
-	route_text(out, 200, "ferry " FERRY_VERSION);
-}
-
-static const struct route_service services[] = {
-	{ HAVE_PATH, "GET HEAD", AUTH_PULL, false, false, have_answer },
-	{ "/v1/version", "GET HEAD", AUTH_PULL, false, false, answer_version },
-};
-
-const struct route_service *route_find(const char *path)
-{
-	for (size_t i = 0; i < ARRAY_LEN(services); i++) {
-		const struct route_service *s = &services[i];
-		if (str_ends(s->path, "/") ? str_starts(path, s->path) : strcmp(path, s->path) == 0)
-			return s;
-	}
-	return NULL;
 }
 
 bool route_allows(const char *methods, const char *method)

@@ -21,6 +21,7 @@ struct route_request {
 	const char *method, *path, *query; /* as in struct face_request */
 	const char *body;                  /* of POST, with a NUL behind it; or NULL */
 	size_t body_len;
+	const char *last_event; /* Last-Event-ID, or NULL */
 	const char *base;
 	const struct auth_who *who;
 	const struct face_views *views;

@@ -2,6 +2,7 @@
 
 #include "serve/cache/peers.h"
 #include "serve/door.h"
+#include "serve/events.h"
 #include "util/clock.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -112,7 +113,7 @@ static int open_peers(struct serving *s, struct err *e)
 		.access = s->o->access,
 		.kinds = s->o->kinds,
 		.cancel = &s->stop,
-		.report = s->o->report,
+		.report = s->edge->report,
 	};
 	return peers_new(&o, &s->edge->peers, e);
 }
@@ -131,14 +132,19 @@ static int open_cache(struct serving *s, struct err *e)
 		.fetch = s->o->fetch,
 		.peers = s->edge->peers,
 		.cancel = &s->stop,
-		.report = s->o->report,
+		.report = s->edge->report,
 	};
 	return cache_new(&o, &s->edge->cache, e);
 }
 
 static void shown(void *ctx, struct view *v)
 {
-	edge_views_put(ctx, v);
+	struct edge *e = ctx;
+	json_t *data = json_object();
+	json_put_string(data, "repository", view_repository(v));
+	json_put_u64(data, "release", view_version(v));
+	edge_views_put(e, v);
+	events_tell(e->events, "release", data);
 }
 
 static int open_releases(struct serving *s, struct err *e)
@@ -151,7 +157,7 @@ static int open_releases(struct serving *s, struct err *e)
 		.kinds = s->o->kinds,
 		.refresh_s = s->o->set->refresh_s,
 		.cancel = &s->stop,
-		.report = s->o->report,
+		.report = s->edge->report,
 		.shown = shown,
 		.ctx = s->edge,
 	};
@@ -165,7 +171,8 @@ static int open_edge(struct serving *s, struct err *e)
 	s->edge = edge;
 	edge->set = set;
 	edge->cancel = &s->stop;
-	edge->report = s->o->report;
+	edge->events = events_new(NULL, s->o->report);
+	edge->report = events_report(edge->events);
 	edge->followed = s->followed_count;
 	edge->started_s = clock_wall_s(NULL);
 	edge->workers = worker_pool_new(set->workers);
@@ -218,7 +225,7 @@ static void reload_keys(struct worker_job *job)
 	auth_stats(c->of->edge->auth, &now);
 	/* It is tried every second: the same is said once. */
 	if (failed && strcmp(why.text, c->said) != 0)
-		report_warn(c->of->o->report, "%s", why.text);
+		report_warn(c->of->edge->report, "%s", why.text);
 	if (failed || now.set_failures == 0)
 		memcpy(c->said, why.text, sizeof c->said);
 	c->busy = false;
@@ -229,7 +236,7 @@ static void refresh(struct worker_job *job)
 	struct chore *c = (struct chore *)(void *)job;
 	struct err why = ERR_INIT;
 	if (views_refresh(c->of->edge->releases, NULL, &why) < 0)
-		report_warn(c->of->o->report, "%s", why.text);
+		report_warn(c->of->edge->report, "%s", why.text);
 	c->busy = false;
 }
 
@@ -260,6 +267,7 @@ static void tick(struct serving *s)
 	uint64_t now_ms = clock_now_ms(NULL);
 	if (now_ms - s->swept_ms >= SWEEP_MS) {
 		door_sweep(s->door);
+		events_tick(s->edge->events);
 		s->swept_ms = now_ms;
 	}
 	if (now_ms - s->reloaded_ms >= RELOAD_MS) {
@@ -301,6 +309,7 @@ static void stop(struct serving *s, const sigset_t *hangup)
 	uint64_t end_ms = clock_now_ms(NULL) + s->o->set->grace_s * 1000;
 	serve_notify("STOPPING=1");
 	atomic_store(&s->edge->closing, true);
+	events_end(s->edge->events);
 	door_quiesce(s->door);
 	while (door_requesting(s->door) && clock_now_ms(NULL) < end_ms) {
 		(void)wait_for_signal(hangup, TICK_MS / 10);

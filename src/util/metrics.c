@@ -21,10 +21,10 @@ static void add_escaped(struct buf *out, const char *s, bool quote)
 
 void metrics_begin(struct buf *out, const struct metric *m)
 {
+	static const char *const types[] = { "gauge", "counter", "histogram" };
 	buf_addf(out, "# HELP %s ", m->name);
 	add_escaped(out, m->help, false);
-	buf_addf(out, "\n# TYPE %s %s\n", m->name,
-		 m->type == METRICS_COUNTER ? "counter" : "gauge");
+	buf_addf(out, "\n# TYPE %s %s\n", m->name, types[m->type]);
 }
 
 static void add_labels(struct buf *out, const char *const *labels)
@@ -71,6 +71,21 @@ void metrics_add(struct buf *out, const struct metric *m, const char *const *lab
 	buf_addc(out, ' ');
 	add_number(out, value);
 	buf_addc(out, '\n');
+}
+
+void metrics_histogram(struct buf *out, const struct metric *m, const double *bounds,
+		       const uint64_t *counts, size_t count, double sum)
+{
+	uint64_t all = 0;
+	for (size_t i = 0; i < count; i++) {
+		all += counts[i];
+		buf_addf(out, "%s_bucket{le=\"", m->name);
+		add_number(out, bounds[i]);
+		buf_addf(out, "\"} %llu\n", (unsigned long long)all);
+	}
+	buf_addf(out, "%s_sum ", m->name);
+	add_number(out, sum);
+	buf_addf(out, "\n%s_count %llu\n", m->name, (unsigned long long)all);
 }
 
 void metrics_single(struct buf *out, const struct metric *m, double value)

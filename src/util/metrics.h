@@ -10,7 +10,7 @@
 
 #include "util/buf.h"
 
-enum metrics_type { METRICS_GAUGE, METRICS_COUNTER };
+enum metrics_type { METRICS_GAUGE, METRICS_COUNTER, METRICS_HISTOGRAM };
 
 /* A metric. Every one that a command can write is in a table of these, so that rules and dashboards
  * can be compared with them. */
@@ -26,6 +26,10 @@ struct metric {
 void metrics_begin(struct buf *out, const struct metric *m);
 /* One value. labels: name, value, name, value, …, NULL; or NULL. */
 void metrics_add(struct buf *out, const struct metric *m, const char *const *labels, double value);
+/* All values of a histogram: `counts` of those that are greater than the bound before and at most
+ * that of the same index, the last of which is infinite. */
+void metrics_histogram(struct buf *out, const struct metric *m, const double *bounds,
+		       const uint64_t *counts, size_t count, double sum);
 /* Both, for a metric with one value without labels. */
 void metrics_single(struct buf *out, const struct metric *m, double value);
 /* Writes the file for the collector: whole or not at all, readable for everybody. "-" is not

@@ -1,0 +1,36 @@
+#include "serve/have.h"
+#include "serve/operate.h"
+
+#include "util/text.h"
+
+#include <string.h>
+
+static void answer_version(struct edge *e, const struct route_request *r, struct face_answer *out,
+			   struct route_stream **stream)
+{
+	(void)e;
+	(void)r;
+	(void)stream;
+	route_text(out, 200, "ferry " FERRY_VERSION);
+}
+
+static const struct route_service services[] = {
+	{ HAVE_PATH, "GET HEAD", AUTH_PULL, false, false, have_answer },
+	{ "/healthz", "GET HEAD", AUTH_PULL, true, false, operate_health },
+	{ "/metrics", "GET HEAD", AUTH_METRICS, false, false, operate_metrics },
+	{ "/v1/stats", "GET HEAD", AUTH_METRICS, false, false, operate_stats },
+	{ "/v1/events", "GET", AUTH_ADMIN, false, false, operate_events },
+	{ "/v1/preload", "POST", AUTH_PRELOAD, false, true, operate_preload },
+	{ OPERATE_DROP, "DELETE", AUTH_ADMIN, false, true, operate_drop },
+	{ "/v1/version", "GET HEAD", AUTH_PULL, false, false, answer_version },
+};
+
+const struct route_service *route_find(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_LEN(services); i++) {
+		const struct route_service *s = &services[i];
+		if (str_ends(s->path, "/") ? str_starts(path, s->path) : strcmp(path, s->path) == 0)
+			return s;
+	}
+	return NULL;
+}
