@@ -167,8 +167,9 @@ struct route_stream *events_read(struct events *ev, const char *after)
 		r->stream = (struct route_stream){ on_read, on_wait, on_forget, on_free };
 		r->of = ev;
 		r->at = number_after(ev, after);
-		/* A first comment: the reader sees at once that it is connected. */
-		r->beat = ev->beat - 1;
+		/* The reader sees at once that it is connected. */
+		r->pending = mem_strdup(":\n\n");
+		r->beat = ev->beat;
 		ev->readers++;
 	}
 	pthread_mutex_unlock(&ev->lock);
