@@ -222,6 +222,30 @@ def test_what_is_forbidden_takes_as_long_as_what_is_missing(guarded, world):
     assert max(one, other) < 1.5 * min(one, other)
 
 
+def test_a_call_needs_a_scope_for_it(guarded, world):
+    metrics = new_key(world, guarded.path, "scraper", "metrics")
+    loader = new_key(world, guarded.path, "loader", "preload:demo/tiny*")
+    until(lambda: guarded.get("/v1/version", loader).status != 401)
+    for path, key, status in (("/metrics", guarded.all, 403), ("/metrics", metrics, 200),
+                              ("/metrics", None, 401), ("/v1/stats", loader, 403),
+                              ("/v1/stats", metrics, 200), ("/v1/events", metrics, 403),
+                              (world.keys["tiny"], metrics, 404), ("/healthz", None, 200)):
+        assert guarded.get(path, key).status == status, (path, status)
+
+    def call(method, path, key, body=None):
+        return guarded.edge.ask(method, path, {"Authorization": f"Bearer {key}"}, body)
+    assert call("DELETE", "/v1/cache/" + "0" * 64, guarded.all).status == 403
+    answers = {}
+    for name in "tiny", "secret", "absent":
+        body = json.dumps({"models": [f"demo/{name}"]}).encode()
+        assert call("POST", "/v1/preload", guarded.all, body).status == 403
+        answers[name] = call("POST", "/v1/preload", loader, body)
+    assert answers["tiny"].status < 300
+    # What it may not preload is as if it were not there.
+    assert answers["secret"].status == answers["absent"].status == 404
+    assert answers["absent"].body.replace(b"absent", b"secret") == answers["secret"].body
+
+
 # -- tokens ----------------------------------------------------------------------------------
 
 def test_a_token_is_as_good_as_a_key(world, tmp_path):
