@@ -63,6 +63,10 @@ def test_kubernetes_schemas_accept_every_object_and_know_every_field(faults, pat
     assert faults(found) == [[] for _ in found]
 
 
+def test_the_job_of_the_examples_is_accepted_too(faults):
+    assert faults(objects(ROOT / "examples/verify-fleet/job.yaml")) == [[]]
+
+
 def test_a_wrong_field_and_a_wrong_type_would_be_found(faults):
     spelled, typed = (copy.deepcopy(workload(KUBERNETES / "edge.yaml")) for _ in range(2))
     container = spelled["spec"]["template"]["spec"]["containers"][0]
