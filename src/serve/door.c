@@ -122,6 +122,22 @@ void door_sweep(struct door *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* What the kernel has not sent yet is thrown away: connecting to nowhere resets a connection
+ * (tcp(7): AF_UNSPEC). */
+static void cut(void *ctx, const struct cache_blob *b)
+{
+	struct door *d = ctx;
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	pthread_mutex_lock(&d->lock);
+	for (struct exchange_caller *c = d->callers; c; c = c->next) {
+		if (atomic_load(&c->sends) != b)
+			continue;
+		(void)connect(c->fd, &nowhere, sizeof nowhere);
+		shutdown(c->fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
 uint64_t door_idle_ms(struct door *d)
 {
 	if (atomic_load(&d->edge->counts.connections))
@@ -212,7 +228,7 @@ int door_open(struct edge *edge, const struct serve_sockets *sockets, struct doo
 	d->left_us = clock_now_us(edge->clock);
 	pthread_mutex_init(&d->lock, NULL);
 	exchange_lot_init(&d->lot, edge);
-	int rc = 0;
+	int rc = cache_guard(edge->cache, cut, d, e);
 	for (size_t i = 0; i < sockets->count && rc == 0; i++)
 		rc = start(d, &sockets->at[i], e);
 	if (rc < 0) {
@@ -253,6 +269,7 @@ void door_close(struct door *d)
 	wait_for_parked(d);
 	for (size_t i = 0; i < d->count; i++)
 		MHD_stop_daemon(d->at[i].daemon);
+	cache_unguard(d->edge->cache);
 	exchange_lot_release(&d->lot);
 	pthread_mutex_destroy(&d->lock);
 	free(d);

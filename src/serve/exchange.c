@@ -120,6 +120,11 @@ static enum went step_read(struct exchange *x)
 		add_header(x, "Retry-After", mem_strdup("1"));
 		return WENT_ON;
 	}
+	if (x->ambiguous) {
+		answer(x, 400, "the headers of the request are ambiguous");
+		add_header(x, "Connection", mem_strdup("close"));
+		return WENT_ON;
+	}
 	if (!route_path(x->target, &x->path, &x->query))
 		return answer(x, 400, "the path is malformed");
 	x->service = route_find(x->path);
@@ -427,7 +432,9 @@ enum MHD_Result exchange_handle(void *lot, struct MHD_Connection *connection, co
 		return MHD_NO;
 	if (!x->called) {
 		begin(x, method);
-		return MHD_YES;
+		x->ambiguous = exchange_is_ambiguous(x);
+		/* Nobody knows where its body ends: it is not read. */
+		return x->ambiguous ? run(x) : MHD_YES;
 	}
 	if (*data_size == 0) {
 		x->caller->idle_since_us = 0; /* Until here, the caller may be too slow. */
@@ -527,6 +534,7 @@ void exchange_end(void *lot, struct MHD_Connection *connection, void **ctx,
 	if (!x)
 		return;
 	*ctx = NULL;
+	atomic_store(&x->caller->sends, NULL);
 	x->caller->idle_since_us = clock_now_us(x->edge->clock);
 	if (x->called)
 		note(x, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);

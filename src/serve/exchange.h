@@ -42,6 +42,8 @@ struct exchange_caller {
 	bool trusted;                   /* by the Unix socket for administration */
 	bool counted, refused;          /* by limit_connect() */
 	int fd;
+	/* The object that the kernel sends from its file; NULL: none. Only compared. */
+	const struct cache_blob *_Atomic sends;
 	atomic_ullong idle_since_us; /* no request is complete since then; 0: one is answered */
 };
 

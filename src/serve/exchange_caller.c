@@ -11,6 +11,25 @@ const char *exchange_header(const struct exchange *x, const char *name)
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
+static enum MHD_Result count_framing(void *ctx, enum MHD_ValueKind kind, const char *name,
+				     const char *value)
+{
+	unsigned *found = ctx; /* of Host, Content-Length, Transfer-Encoding */
+	(void)kind;
+	(void)value;
+	found[0] += str_eq_nocase(name, "Host");
+	found[1] += str_eq_nocase(name, "Content-Length");
+	found[2] += str_eq_nocase(name, "Transfer-Encoding");
+	return MHD_YES;
+}
+
+bool exchange_is_ambiguous(const struct exchange *x)
+{
+	unsigned found[3] = { 0 };
+	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_framing, found);
+	return found[0] > 1 || found[1] + found[2] > 1;
+}
+
 static bool is_front(const struct edge *e, const uint8_t bytes[16])
 {
 	const struct settings_serve *set = e->set;

@@ -28,6 +28,7 @@ struct exchange {
 	struct exchange_caller *caller;
 	struct MHD_Connection *connection;
 	enum exchange_step step;
+	bool ambiguous;
 	bool called; /* the server has handed over the headers */
 
 	char *target;       /* as it was sent */
@@ -85,6 +86,9 @@ WARN_UNUSED bool exchange_wait_work(struct exchange *x, void (*work)(struct exch
 
 /* The header's value, or NULL. */
 const char *exchange_header(const struct exchange *x, const char *name);
+/* Headers that a front may understand differently: two hosts, or two lengths of the body (RFC 9112,
+ * 3.2 and 6.3). */
+bool exchange_is_ambiguous(const struct exchange *x);
 /* Sets address, and base. */
 void exchange_know_caller(struct exchange *x);
 /* Sets client, once it is known who they are. */

@@ -14,6 +14,9 @@
 /* A longer part of a file is read in parts: each is compared with the file's mark before it is
  * sent, so that a file that changes meanwhile is noticed. */
 #define MAX_BY_FILE (16 * MIB)
+/* A shorter one is copied: it may be all in the buffers of the kernel, which are the pages of the
+ * file, when somebody writes to that. */
+#define MIN_BY_FILE (256 * KIB)
 
 typedef unsigned long long ull;
 
@@ -97,11 +100,16 @@ static struct MHD_Response *of_text(const void *data, size_t len)
 static struct MHD_Response *of_blob(struct exchange *x)
 {
 	int fd = -1;
-	if (x->part.length <= MAX_BY_FILE && !(x->edge->set->rate && !x->who.trusted))
+	bool fits = x->part.length >= MIN_BY_FILE && x->part.length <= MAX_BY_FILE;
+	/* From here on, the door knows whom to cut off, before the file is looked at. */
+	atomic_store(&x->caller->sends, x->blob);
+	if (fits && !(x->edge->set->rate && !x->who.trusted))
 		fd = cache_blob_fd(x->blob);
 	int own = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (own < 0)
+	if (own < 0) {
+		atomic_store(&x->caller->sends, NULL);
 		return MHD_create_response_from_callback(x->part.length, BLOCK, read_blob, x, NULL);
+	}
 	x->by_file = true;
 	struct MHD_Response *r = MHD_create_response_from_fd_at_offset64(x->part.length, own,
 									 x->part.first);

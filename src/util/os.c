@@ -164,6 +164,29 @@ static bool native_verity_enable(int fd, bool *never)
 	return done;
 }
 
+/* The owner of the signal comes first: a lease makes the process the owner of those that have none.
+ */
+static bool native_lease_take(int fd, long thread)
+{
+	struct f_owner_ex owner = { .type = F_OWNER_TID, .pid = (pid_t)thread };
+	return fcntl(fd, F_SETOWN_EX, &owner) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+}
+
+static bool native_lease_is_wanted(int fd)
+{
+	return fcntl(fd, F_GETLEASE) != F_RDLCK;
+}
+
+static void native_lease_give(int fd)
+{
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+}
+
+static long native_thread_id(void)
+{
+	return gettid();
+}
+
 /* By the number, since the file may have another name by now, or none. */
 static int native_open_direct(int fd)
 {
@@ -267,6 +290,10 @@ static int cannot(void)
 #define native_will_read(fd, offset, len) ((void)(fd), (void)(offset), (void)(len))
 #define native_forget_cached(fd) ((void)(fd))
 #define native_verity_enable(fd, never) ((void)(fd), *(never) = true, false)
+#define native_lease_take(fd, thread) ((void)(fd), (void)(thread), false)
+#define native_lease_is_wanted(fd) ((void)(fd), true)
+#define native_lease_give(fd) ((void)(fd))
+#define native_thread_id() 0L
 #define native_open_direct(fd) ((void)(fd), cannot())
 #define native_own_path() ((char *)NULL)
 #define native_pipe(ends) cannot()
@@ -460,6 +487,26 @@ uint64_t os_modified_ns(const struct stat *st)
 bool os_verity_enable(int fd, bool *never)
 {
 	return native_verity_enable(fd, never);
+}
+
+bool os_lease_take(int fd, long thread)
+{
+	return native_lease_take(fd, thread);
+}
+
+bool os_lease_is_wanted(int fd)
+{
+	return native_lease_is_wanted(fd);
+}
+
+void os_lease_give(int fd)
+{
+	native_lease_give(fd);
+}
+
+long os_thread_id(void)
+{
+	return native_thread_id();
 }
 
 uint64_t os_changed_ns(const struct stat *st)

@@ -102,6 +102,16 @@ uint64_t os_modified_ns(const struct stat *st);
  * (fs-verity: https://docs.kernel.org/filesystems/fsverity.html). The file must not be open for
  * writing. *never: the file system, or this system, has no such thing. Fall-back: it has not. */
 bool os_verity_enable(int fd, bool *never);
+/* A lease of a file that is open for reading (fcntl(2), F_SETLEASE): whoever opens it for writing,
+ * or cuts it, waits until it is given back, for at most /proc/sys/fs/lease-break-time. The thread
+ * gets SIGIO then, which it has to have blocked. False: somebody has it open for writing, it is
+ * another user's, or the file system has no leases. Fall-back: false. */
+bool os_lease_take(int fd, long thread);
+/* Does somebody wait for it? */
+bool os_lease_is_wanted(int fd);
+void os_lease_give(int fd);
+/* Of the calling thread. */
+long os_thread_id(void);
 /* When anything of it was changed, the times included: nobody can set that. */
 uint64_t os_changed_ns(const struct stat *st);
 

@@ -191,6 +191,23 @@ def answer_to(edge, data):
         return got.split(b"\r\n")[0].decode()
 
 
+@pytest.mark.parametrize("more", [
+    "Host: y", "Content-Length: 4\r\nContent-Length: 44",
+    "Content-Length: 4\r\nTransfer-Encoding: chunked",
+])
+def test_a_request_that_a_front_may_read_differently_ends_the_connection(edge, more):
+    """Else what one caller sends as a body would be the next request of another one."""
+    with edge.socket() as s:
+        s.sendall(f"GET /metadata/timestamp.json HTTP/1.1\r\nHost: x\r\n{more}\r\n\r\n"
+                  "0\r\n\r\nGET /catalog.json HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        got = b""
+        with contextlib.suppress(ConnectionResetError):
+            while more := s.recv(4096):
+                got += more
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert got.count(b"HTTP/1.1 ") == 1
+
+
 def test_requests_that_are_too_large_or_no_requests_are_refused(edge):
     head = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: x\r\n"
     assert " 431 " in answer_to(edge, head + b"X: " + b"a" * 40000 + b"\r\n\r\n")

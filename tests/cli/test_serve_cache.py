@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import urllib.request
 
 import pytest
@@ -234,6 +235,30 @@ def flip(path):
 def cut(path):
     path.chmod(0o644)
     os.truncate(path, path.stat().st_size - 1000)
+
+
+@pytest.mark.parametrize("harm", [flip, cut])
+def test_a_file_that_changes_while_it_is_sent_ends_the_transfer(world, harm):
+    """A range that the kernel sends from the file: most of it is not sent yet."""
+    w = world()
+    with w.edge() as edge, socket.socket() as s:
+        edge.shows(w.version)
+        w.cached(edge, "one")
+        right = w.model("one").read_bytes()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        s.connect(("127.0.0.1", edge.port))
+        first = len(right) - PIECE
+        s.sendall(f"GET {w.key('one')} HTTP/1.1\r\nHost: x\r\nRange: bytes={first}-\r\n"
+                  "\r\n".encode())
+        got = s.recv(1000)
+        assert got.startswith(b"HTTP/1.1 206 ")
+        harm(w.blob("one"))
+        with contextlib.suppress(ConnectionError):
+            while more := s.recv(65536):
+                got += more
+        body = got.partition(b"\r\n\r\n")[2]
+        assert len(body) < PIECE and body == right[first:first + len(body)]
+        assert w.shown(edge, "one")
 
 
 def test_a_flipped_byte_is_never_served_but_by_a_proxy(world, work):

@@ -118,6 +118,7 @@ void cache_free(struct cache *c)
 {
 	if (!c)
 		return;
+	cache_unguard(c);
 	cancel_ask(&c->stop, SIGTERM);
 	pthread_mutex_lock(&c->lock);
 	c->ending = true;

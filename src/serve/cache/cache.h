@@ -65,8 +65,20 @@ void cache_close(struct cache_blob *b);
 uint64_t cache_blob_size(const struct cache_blob *b);
 bool cache_blob_was_there(const struct cache_blob *b); /* a hit: whole when it was opened */
 /* The file, if all of it is there and has not changed since it was verified, for sendfile(); else
- * -1. Borrowed until cache_close(). Asks the file system (fstat) each time. */
+ * -1. Borrowed until cache_close(). Asks the file system (fstat) each time. Since cache_guard(),
+ * only a file that nobody can change while it is sent. */
 int cache_blob_fd(struct cache_blob *b);
+
+/*
+ * From now on, whoever wants to write to a file of cache_blob_fd() has to wait (by a lease of the
+ * file) until `cut` was called: it ends, at once, what is being sent from the blob. A file whose
+ * file system has no leases, or that somebody has open for writing, is read by cache_blob_read(),
+ * which compares each part. cut is called from a thread of its own, and calls nothing of the cache.
+ */
+WARN_UNUSED int cache_guard(struct cache *c, void (*cut)(void *ctx, const struct cache_blob *b),
+			    void *ctx, struct err *e);
+/* cut is not called any more. */
+void cache_unguard(struct cache *c);
 
 /* How many verified bytes can be read at `offset` now: at most `length`. 0: none yet; negative:
  * *e is why they never come. */

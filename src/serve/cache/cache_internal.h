@@ -1,4 +1,5 @@
-/* Between cache.c, open.c, objects.c, evict.c, remember.c, scrub.c, small.c, verity.c. */
+/* Between cache.c, open.c, objects.c, evict.c, remember.c, scrub.c, small.c, verity.c,
+ * guard.c. */
 #ifndef FERRY_SERVE_CACHE_INTERNAL_H
 #define FERRY_SERVE_CACHE_INTERNAL_H
 
@@ -58,6 +59,16 @@ struct cache {
 	bool no_verity;              /* the file system has no fs-verity */
 	pthread_mutex_t making_room; /* one at a time; before `lock` */
 
+	struct cache_guard {
+		pthread_t thread;
+		bool runs;
+		atomic_bool ends;
+		atomic_long id; /* of the thread; 0: nothing is guarded */
+		void (*cut)(void *ctx, const struct cache_blob *b);
+		void *ctx;
+		struct cache_blob *blobs; /* with a lease */
+	} guard;
+
 	pthread_t keeper;
 	bool has_keeper, ending;
 	pthread_cond_t wakes;
@@ -76,6 +87,8 @@ struct cache_blob {
 	struct cache_blob *whole; /* what the pull has made, once it has ended */
 	bool was_there;
 	atomic_bool changed;
+	atomic_bool leased;
+	struct cache_blob *next_leased, **at_leased; /* under the lock */
 };
 
 /* ---- objects.c; with the lock, unless it says otherwise ---- */
@@ -121,6 +134,13 @@ void cache_remember(struct cache *c);
 void *cache_keep(void *cache);
 /* Checks what is due. */
 void cache_scrub(struct cache *c);
+
+/* ---- guard.c, without the lock ---- */
+
+/* Of a new blob with a file, before anybody else has it: tries to get a lease. */
+void cache_guard_blob(struct cache_blob *b);
+/* Before its file is closed. */
+void cache_guard_forget(struct cache_blob *b);
 
 /* ---- verity.c, without the lock ---- */
 

@@ -65,6 +65,8 @@ static struct cache_blob *blob_new(struct cache *c, const struct digest *d, uint
 static void blob_free(struct cache_blob *b)
 {
 	cache_close(b->whole);
+	if (b->fd >= 0)
+		cache_guard_forget(b);
 	file_close(&b->fd);
 	if (b->pull)
 		pull_close(b->pull);
@@ -101,6 +103,7 @@ static struct cache_blob *open_new(struct cache *c, const struct digest *d, bool
 	b->fd = fd;
 	b->stamp = stamp;
 	b->was_there = true;
+	cache_guard_blob(b);
 	return put_shared(c, b);
 }
 
@@ -224,7 +227,8 @@ bool cache_blob_was_there(const struct cache_blob *b)
 
 int cache_blob_fd(struct cache_blob *b)
 {
-	return b->fd >= 0 && is_as_verified(b) ? b->fd : -1;
+	bool guarded = !atomic_load(&b->cache->guard.id) || atomic_load(&b->leased);
+	return b->fd >= 0 && guarded && is_as_verified(b) ? b->fd : -1;
 }
 
 static int has_changed(const struct cache_blob *b, struct err *e)

@@ -24,7 +24,7 @@ static bool from_disk(struct cache *c, struct view *v, const struct view_file *f
 	if (cache_open(c, v, f, CACHE_HAVE, &b, &ignored) < 0)
 		return false;
 	buf_clear(out);
-	char *at = cache_blob_fd(b) >= 0 ? buf_reserve(out, (size_t)f->file->size) : NULL;
+	char *at = cache_blob_was_there(b) ? buf_reserve(out, (size_t)f->file->size) : NULL;
 	bool right = at &&
 		     cache_blob_read(b, 0, at, f->file->size, &ignored) == (int64_t)f->file->size;
 	if (right) {

@@ -153,6 +153,47 @@ static void a_map_has_a_bit_for_each_piece(void **state)
 	assert_int_equal((uint8_t)map.data[0], 0x80);
 }
 
+/* ---- files that are sent ---- */
+
+struct cuts {
+	const struct cache_blob *of;
+	unsigned count;
+};
+
+static void note_cut(void *ctx, const struct cache_blob *b)
+{
+	struct cuts *cuts = ctx;
+	cuts->of = b;
+	cuts->count++;
+}
+
+static void who_writes_to_a_file_waits_until_its_transfers_are_cut(void **state)
+{
+	struct world *w = *state;
+	struct cuts cuts = { 0 };
+	struct digest d = put(w, "one");
+	CLEANUP(mem_free_ptr) char *path = stocked_blob(w->s, "one");
+	assert_int_equal(chmod(path, 0644), 0);
+	begin(w);
+	assert_true(cache_object_verify(w->c, &d));
+	assert_ok(cache_guard(w->c, note_cut, &cuts, &w->e), &w->e);
+	/* Its thread may not run yet: until then, files are read, and not sent. */
+	while (open_text(w, "one") == 0 && cache_blob_fd(w->b) < 0)
+		continue;
+	assert_true(cache_blob_fd(w->b) >= 0);
+	int fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_ptr_equal(cuts.of, w->b);
+	assert_int_equal(cuts.count, 1);
+	assert_int_equal(cache_blob_fd(w->b), -1);
+	/* It is open for writing: it may be read, but not sent. */
+	assert_ok(open_text(w, "one"), &w->e);
+	assert_int_equal(cache_blob_fd(w->b), -1);
+	assert_int_equal(cache_blob_ready(w->b, 0, 3, &w->e), 3);
+	close(fd);
+	cache_unguard(w->c);
+}
+
 /* ---- files that change ---- */
 
 /* The time of a change is that of the kernel's last tick, as that of a mark is. */
@@ -494,6 +535,7 @@ int main(void)
 		TEST(readers_of_a_file_share_its_descriptor),
 		TEST(a_withdrawn_file_is_not_there),
 		TEST(a_map_has_a_bit_for_each_piece),
+		TEST(who_writes_to_a_file_waits_until_its_transfers_are_cut),
 		TEST(a_file_that_changes_while_it_is_read_is_not_handed_out),
 		TEST(one_that_changed_between_requests_neither),
 		TEST(nor_one_that_changed_while_no_edge_ran),
