@@ -1,17 +1,24 @@
 """scripts/ops/container and scripts/ops/kubernetes, each judged by what reads it. ci/packages builds the
 container and runs it."""
 
+import contextlib
 import copy
+import hashlib
 import json
 import re
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 import yaml
 
 import node_servers
 from conftest import ROOT, Ferry
-from waiting import PATIENCE
+from edges import Edge
+from publisher import Publisher, object_path
+from servers import Nginx, free_port, wait_for_port
+from waiting import PATIENCE, until
 
 OPS = ROOT / "scripts" / "ops"
 CONTAINER, KUBERNETES = OPS / "container", OPS / "kubernetes"
@@ -113,6 +120,9 @@ def test_the_deployment_has_an_autoscaler_and_a_disruption_budget():
     path = KUBERNETES / "edge.yaml"
     (scaler,), (budget,) = of_kind(path, "HorizontalPodAutoscaler"), of_kind(path, "PodDisruptionBudget")
     assert scaler["spec"]["minReplicas"] > budget["spec"]["minAvailable"]
+    (metric,) = scaler["spec"]["metrics"]
+    gauges = "".join(p.read_text() for p in (ROOT / "src/serve").glob("operate*.c"))
+    assert f'GAUGE("{metric["pods"]["metric"]["name"]}"' in gauges
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.stem)
@@ -172,3 +182,78 @@ def test_an_image_and_a_compose_file_agree_where_things_are():
     places = dict(re.findall(r"(XDG_\w+)=(\S+)", CONTAINERFILE))
     assert places["XDG_DATA_HOME"] == "/var/lib" and "\nVOLUME /var/lib/ferry\n" in CONTAINERFILE
     assert "/run/ferry:uid=8480,gid=8480" in compose()["x-edge"]["tmpfs"][0]
+
+
+# -- two edges and the balancer, as processes ------------------------------------------------------
+
+
+@contextlib.contextmanager
+def processes(ferry, repository, tried=0):
+    """(edges, URL of the balancer, its process), configured as the containers are; only the
+    addresses are others."""
+    work = ferry.work / f"containers-{tried}"
+    work.mkdir()
+    ports = {"edge-1": free_port(), "edge-2": free_port(), "": free_port()}
+    serve = (CONTAINER / "ferry.conf").read_text().split("[serve]\n")[1]
+    serve = re.sub(r"^listen = .*\n", "", serve, flags=re.M)
+    serve = serve.replace(conf("fronts"), "127.0.0.1").replace("log = -", "log = access.log")
+    config = (CONTAINER / "haproxy.cfg").read_text().replace("bind :8480", f"bind 127.0.0.1:{ports['']}")
+    config = re.sub(r"^resolvers .*?\n\n", "", config, flags=re.M | re.S)
+    config = config.replace(" resolvers containers init-addr last,libc,none", "")
+    config = config.replace("inter 2s", "inter 50ms")
+    for name, port in ports.items():
+        serve = serve.replace(f"//{name}:8480", f"//127.0.0.1:{port}")
+        config = config.replace(f"\tserver {name} {name}:8480", f"\tserver {name} 127.0.0.1:{port}")
+    assert "8480" not in serve + config
+    (work / "haproxy.cfg").write_text(config)
+    with contextlib.ExitStack() as stack:
+        edges = [stack.enter_context(Edge(ferry, repository, serve, ("--listen", f"127.0.0.1:{ports[n]}"),
+                                          f"{work.name}/{n}", {"FERRY_HOME": work / f"store-{n}"}))
+                 for n in ("edge-1", "edge-2")]
+        balancer = stack.enter_context(subprocess.Popen(
+            ["haproxy", "-f", work / "haproxy.cfg"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        stack.callback(balancer.terminate)
+        wait_for_port(ports[""], balancer)
+        yield edges, f"http://127.0.0.1:{ports['']}/", balancer
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory, make_gguf):
+    work = tmp_path_factory.mktemp("fleet")
+    ferry = Ferry(work)
+    publisher = Publisher(ferry, work)
+    make_gguf(work / "tiny.gguf", "--size", "20M")
+    ferry("prepare", "-q", "tiny", work / "tiny.gguf", "--set", "license.id=MIT")
+    publisher.add(work / "models" / "tiny")
+    publisher.sign()
+    (work / "mirror").mkdir()
+    with Nginx(work / "mirror", publisher.tree) as mirror:
+        repository = publisher.client(mirror.url)
+        with processes(ferry, repository) as (edges, url, balancer):
+            yield publisher, edges, url, balancer
+
+
+def fetched(work, publisher, url):
+    """The digest of what a machine gets that knows only the balancer."""
+    work.mkdir()
+    client = Ferry(work)
+    (work / "ferry.conf").write_text(publisher.client(url))
+    (path,) = client("fetch", "-q", "tiny").out.split()
+    return hashlib.sha256(open(path, "rb").read()).hexdigest()
+
+
+def test_a_model_comes_through_the_balancer_also_when_an_edge_was_killed(fleet, work):
+    publisher, edges, url, balancer = fleet
+    wanted = hashlib.sha256(object_path(publisher.tree, "*.gguf").read_bytes()).hexdigest()
+
+    # It sends nothing to an edge before that says that it is ready.
+    def answers():
+        with contextlib.suppress(urllib.error.HTTPError):
+            return urllib.request.urlopen(url + "metadata/timestamp.json", timeout=PATIENCE).status == 200
+    until(answers, balancer)
+    assert fetched(work / "first", publisher, url) == wanted
+    lines = "".join((e.dir / "access.log").read_text() for e in edges)
+    assert '"remote_addr":"127.0.0.1"' in lines.replace(" ", "")
+    edges[0].kill()
+    assert fetched(work / "second", publisher, url) == wanted
