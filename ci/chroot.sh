@@ -7,7 +7,8 @@ chroots=${FERRY_CHROOTS:-/var/tmp/ferry-chroots}
 chroot_needs() {
 	local tool
 	for tool in debootstrap unshare "$@"; do
-		command -v "$tool" >/dev/null || { echo "$0: $tool is missing" >&2; exit 2; }
+		command -v "$tool" >/dev/null ||
+			{ echo "$0: $tool is missing: see scripts/install-deps" >&2; exit 2; }
 	done
 }
 
