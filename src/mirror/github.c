@@ -127,6 +127,7 @@ const struct mirror_ops mirror_github = {
 	.reads_entries = true,
 	.small_connections = 8,
 	.open = github_open,
+	.has_credentials = mirror_github_has_credentials,
 	.close = mirror_github_close,
 	.connect = web_connect,
 	.disconnect = web_disconnect,

@@ -44,6 +44,7 @@ struct mirror_github {
 void mirror_github_close(struct mirror *m);
 /* Opens what a reader knows of it: its URL, and its entry in the catalog. */
 WARN_UNUSED int mirror_github_open_entry(struct mirror *m, struct err *e);
+bool mirror_github_has_credentials(const struct mirror *m);
 /* State for m, with its lock and options, and nothing else. */
 struct mirror_github *mirror_github_state(struct mirror *m);
 

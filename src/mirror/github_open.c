@@ -93,6 +93,12 @@ static int open_api(struct mirror *m, struct mirror_github *s, const char *given
 	return -(int)e->class;
 }
 
+bool mirror_github_has_credentials(const struct mirror *m)
+{
+	const struct mirror_github *s = m->state;
+	return s->has_api && s->place.token;
+}
+
 int mirror_github_open_entry(struct mirror *m, struct err *e)
 {
 	struct mirror_github *s = mirror_github_state(m);

@@ -241,6 +241,7 @@ const struct mirror_ops mirror_github_read = {
 	.packs = true,
 	.reads_entries = true,
 	.open = read_open,
+	.has_credentials = mirror_github_has_credentials,
 	.close = mirror_github_close,
 	.connect = web_connect,
 	.disconnect = web_disconnect,

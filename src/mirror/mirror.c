@@ -1,5 +1,6 @@
 #include "mirror/mirror.h"
 
+#include "http/access.h"
 #include "http/url.h"
 #include "util/mem.h"
 #include "util/path.h"
@@ -140,6 +141,18 @@ int mirror_read_places(struct mirror *m, const void *data, size_t len, const cha
 bool mirror_has(const struct mirror *m, const char *key)
 {
 	return !m->ops->has || m->ops->has(m, key);
+}
+
+bool mirror_has_credentials(const struct mirror *m)
+{
+	const struct http_access *a = m->url ? http_access_find_text(m->env.access, m->url) : NULL;
+	CLEANUP(url_release) struct url url = { 0 };
+	struct err ignored = ERR_INIT;
+	if (a && (a->token || a->netrc || a->cert))
+		return true;
+	if (m->url && url_parse(m->url, &url, &ignored) == 0 && (url.user || url.password))
+		return true;
+	return m->ops->has_credentials && m->ops->has_credentials(m);
 }
 
 bool mirror_has_server(const struct mirror *m)

@@ -234,6 +234,9 @@ struct mirror_ops {
 
 	/* Is this object meant to be there? Asks no server. NULL: every one is. */
 	bool (*has)(const struct mirror *m, const char *key);
+	/* Has it credentials of its own to read with, beside those of [access.NAME] and the URL?
+	 * Asks no server; may run a credential helper. NULL: never. */
+	bool (*has_credentials)(const struct mirror *m);
 
 	int (*stat)(struct mirror_connection *c, const char *key, struct mirror_stat *out,
 		    struct err *e);
@@ -380,6 +383,9 @@ WARN_UNUSED int mirror_read_places(struct mirror *m, const void *data, size_t le
 				   struct err *e);
 /* Is this object meant to be on it? Asks no server. */
 bool mirror_has(const struct mirror *m, const char *key);
+/* May requests to it carry credentials: of [access.NAME], the URL, the environment, or another
+ * source of its kind? Asks no server; may run a credential helper. */
+bool mirror_has_credentials(const struct mirror *m);
 /* A mirror of this kind with this id, not opened yet: for mirror_open() and the kinds of tests. */
 struct mirror *mirror_new(const struct mirror_ops *ops, const char *id);
 void mirror_close(struct mirror *m);

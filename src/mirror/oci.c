@@ -241,6 +241,7 @@ const struct mirror_ops mirror_oci = {
 	.wants_models = true,
 	.small_connections = 8,
 	.open = oci_open,
+	.has_credentials = mirror_oci_has_credentials,
 	.close = mirror_oci_close,
 	.connect = mirror_oci_connect,
 	.disconnect = mirror_oci_disconnect,

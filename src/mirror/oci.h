@@ -76,6 +76,7 @@ WARN_UNUSED int mirror_oci_open(struct mirror *m, const char *place, const struc
 void mirror_oci_close(struct mirror *m);
 WARN_UNUSED int mirror_oci_connect(struct mirror_connection *c, struct err *e);
 void mirror_oci_disconnect(struct mirror_connection *c);
+bool mirror_oci_has_credentials(const struct mirror *m);
 WARN_UNUSED int mirror_oci_stat(struct mirror_connection *c, const char *key,
 				struct mirror_stat *out, struct err *e);
 WARN_UNUSED int mirror_oci_get(struct mirror_connection *c, const struct mirror_range *r,

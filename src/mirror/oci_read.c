@@ -94,6 +94,12 @@ static int blob_of(struct mirror_connection *c, const char *key, struct digest *
 	return mirror_oci_find(c, key, d, size, e);
 }
 
+bool mirror_oci_has_credentials(const struct mirror *m)
+{
+	const struct mirror_oci *s = m->state;
+	return oci_auth_find_credentials(s->registry.auth);
+}
+
 int mirror_oci_stat(struct mirror_connection *c, const char *key, struct mirror_stat *out,
 		    struct err *e)
 {
@@ -177,6 +183,7 @@ const struct mirror_ops mirror_oci_read = {
 	.schemes = schemes,
 	.reads_entries = true,
 	.open = open_url,
+	.has_credentials = mirror_oci_has_credentials,
 	.close = mirror_oci_close,
 	.connect = mirror_oci_connect,
 	.disconnect = mirror_oci_disconnect,

@@ -377,3 +377,13 @@ bool oci_auth_has_credentials(struct oci_auth *a)
 	pthread_mutex_unlock(&a->lock);
 	return any;
 }
+
+bool oci_auth_find_credentials(struct oci_auth *a)
+{
+	struct err ignored = ERR_INIT;
+	pthread_mutex_lock(&a->lock);
+	wait_for_others(a);
+	bool any = search(a, &ignored) < 0 || oci_credentials_any(&a->credentials);
+	pthread_mutex_unlock(&a->lock);
+	return any;
+}

@@ -46,5 +46,7 @@ WARN_UNUSED int oci_auth_refused(struct oci_auth *a, struct http_client *client,
 char *oci_auth_source(struct oci_auth *a);
 /* Did it find credentials? */
 bool oci_auth_has_credentials(struct oci_auth *a);
+/* The same; looks for them now, if no request did. What cannot be read counts as some. */
+bool oci_auth_find_credentials(struct oci_auth *a);
 
 #endif

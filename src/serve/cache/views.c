@@ -64,6 +64,17 @@ static bool has_url(const struct candidates *c, const char *url)
 	return false;
 }
 
+static struct mirror_env reader_env(const struct views *vs, const struct cancel *cancel)
+{
+	return (struct mirror_env){
+		.stall_s = vs->o.stall_s,
+		.cancel = cancel,
+		.clock = vs->o.clock,
+		.access = vs->o.access,
+		.as_reader = true,
+	};
+}
+
 /* entry NULL: an endpoint. */
 static void add(struct candidates *c, const char *url, const struct catalog_mirror *entry)
 {
@@ -75,13 +86,7 @@ static void add(struct candidates *c, const char *url, const struct catalog_mirr
 	struct err why = ERR_INIT;
 	to->deadline = &c->deadlines[c->count];
 	deadline_start(to->deadline, 0, NULL, &c->vs->stop);
-	struct mirror_env env = {
-		.stall_s = o->stall_s,
-		.cancel = &to->deadline->cancel,
-		.clock = o->clock,
-		.access = o->access,
-		.as_reader = true,
-	};
+	struct mirror_env env = reader_env(c->vs, &to->deadline->cancel);
 	int rc = entry ? mirror_open_entry(o->kinds, &env, entry, &to->mirror, &why)
 		       : mirror_open_url(o->kinds, &env, shown, url, &to->mirror, &why);
 	if (rc == 0)
@@ -104,24 +109,26 @@ static void add_all(struct candidates *c, const struct settings_repository *set,
 
 /* ---- credentials ---- */
 
-static bool needs_credentials(struct http_access_list *access, const char *text)
+/* What cannot be opened is not read either. */
+static bool has_credentials(const struct views *vs, const char *url,
+			    const struct catalog_mirror *entry)
 {
-	const struct http_access *a = http_access_find_text(access, text);
-	CLEANUP(url_release) struct url url = { 0 };
+	CLEANUP_PTR(mirror_close) struct mirror *m = NULL;
+	struct mirror_env env = reader_env(vs, &vs->stop);
 	struct err ignored = ERR_INIT;
-	if (a && (a->token || a->netrc || a->cert))
-		return true;
-	return url_parse(text, &url, &ignored) == 0 && (url.user || url.password);
+	int rc = entry ? mirror_open_entry(vs->o.kinds, &env, entry, &m, &ignored)
+		       : mirror_open_url(vs->o.kinds, &env, "", url, &m, &ignored);
+	return rc == 0 && mirror_has_credentials(m);
 }
 
 static bool is_private(const struct views *vs, const struct settings_repository *set,
 		       const struct catalog *c)
 {
 	for (size_t i = 0; i < set->metadata.count; i++)
-		if (needs_credentials(vs->o.access, set->metadata.at[i]))
+		if (has_credentials(vs, set->metadata.at[i], NULL))
 			return true;
 	for (size_t i = 0; i < c->mirror_count; i++)
-		if (needs_credentials(vs->o.access, c->mirrors[i].url))
+		if (has_credentials(vs, NULL, &c->mirrors[i]))
 			return true;
 	return false;
 }

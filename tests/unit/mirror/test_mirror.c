@@ -204,6 +204,50 @@ static void faults_strike_where_they_are_set(void **state)
 	assert_true(str_list_has(mirror_mem_calls(s), "put c"));
 }
 
+static bool url_has_credentials(const char *url)
+{
+	CLEANUP_PTR(mirror_close) struct mirror *m = open_url(url);
+	return mirror_has_credentials(m);
+}
+
+static bool github_has_credentials(void)
+{
+	CLEANUP_PTR(mirror_close) struct mirror *m = NULL;
+	struct err e = ERR_INIT;
+	json_t *json = json_pack("{s:s}", "tag", "models");
+	struct catalog_mirror entry = {
+		.id = "gh",
+		.kind = "github",
+		.url = "https://github.com/a/b/releases/download",
+		.holds = MIRROR_HOLDS_OBJECTS,
+		.json = json,
+	};
+	assert_ok(mirror_open_entry(mirror_kinds_client, NULL, &entry, &m, &e), &e);
+	json_decref(json);
+	return mirror_has_credentials(m);
+}
+
+/* An edge serves what was read with them to callers with credentials alone. */
+static void credentials_of_every_source_are_known_before_a_request(void **state)
+{
+	static const char *const variables[] = { "GH_TOKEN", "GITHUB_TOKEN", "FERRY_OCI_USERNAME",
+						 "FERRY_OCI_PASSWORD" };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+		unsetenv(variables[i]);
+	setenv("HOME", "/dev/null", 1);
+	setenv("DOCKER_CONFIG", "/dev/null", 1);
+	assert_false(url_has_credentials("https://models.example/"));
+	assert_true(url_has_credentials("https://me:secret@models.example/"));
+	assert_false(url_has_credentials("oci://ghcr.io/a/b"));
+	assert_false(github_has_credentials());
+	setenv("GH_TOKEN", "t", 1);
+	assert_true(github_has_credentials());
+	assert_true(url_has_credentials("oci://ghcr.io/a/b"));
+	assert_false(url_has_credentials("https://models.example/"));
+	unsetenv("GH_TOKEN");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +257,7 @@ int main(void)
 		cmocka_unit_test(a_page_instead_of_a_model_gives_no_bytes),
 		cmocka_unit_test(a_page_that_is_shorter_than_the_range_is_called_a_page),
 		cmocka_unit_test(settings_reach_the_client),
+		cmocka_unit_test(credentials_of_every_source_are_known_before_a_request),
 		cmocka_unit_test(faults_strike_where_they_are_set),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
