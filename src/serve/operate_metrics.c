@@ -63,6 +63,9 @@ NUMBER(changed, cache.changed)
 NUMBER(rotten, cache.rotten)
 NUMBER(scrubbed, cache.scrubbed_bytes)
 NUMBER(oldest, cache.scrub_oldest_s)
+NUMBER(disk_free, cache.disk_free)
+NUMBER(keep_free, cache.keep_free)
+NUMBER(scrub_s, edge->set->scrub_s)
 NUMBER(pulling, cache.pulling)
 NUMBER(queued, cache.queued)
 NUMBER(keys, auth.keys)
@@ -109,6 +112,10 @@ static const struct row {
 	{ GAUGE("ferry_serve_cache_limit_bytes",
 		"How many bytes only the edge may need; 0: no limit"),
 	  NULL, NULL, room },
+	{ GAUGE("ferry_serve_disk_free_bytes", "Bytes that the file system of the store has free"),
+	  NULL, NULL, disk_free },
+	{ GAUGE("ferry_serve_disk_reserve_bytes", "Bytes that are to stay free there (keep-free)"),
+	  NULL, NULL, keep_free },
 	{ COUNTER("ferry_serve_cache_requests_total",
 		  "Objects that were asked for: there already, not there, on their way already"),
 	  "result", "hit", hits },
@@ -134,6 +141,9 @@ static const struct row {
 	{ GAUGE("ferry_serve_scrub_oldest_timestamp_seconds",
 		"When the object that was verified longest ago was verified; 0: there is none"),
 	  NULL, NULL, oldest },
+	{ GAUGE("ferry_serve_scrub_period_seconds",
+		"Within what time each object is to be read again; 0: never"),
+	  NULL, NULL, scrub_s },
 	{ GAUGE("ferry_serve_pulls", "Objects that are being fetched, and that wait for it"),
 	  "state", "running", pulling },
 	{ { 0 }, "state", "waiting", queued },

@@ -48,6 +48,8 @@ static void add_cache(const struct cache_stats *c, json_t *document)
 	json_put_u64(at, "scrubbed_bytes", c->scrubbed_bytes);
 	if (c->scrub_oldest_s)
 		json_put_time(at, "scrub_oldest", c->scrub_oldest_s);
+	json_put_u64(at, "disk_free_bytes", c->disk_free);
+	json_put_u64(at, "disk_reserve_bytes", c->keep_free);
 	json_put_u64(at, "pulling", c->pulling);
 	json_put_u64(at, "queued", c->queued);
 }

@@ -103,17 +103,18 @@ class Alertmanager(Program):
 
 
 class Prometheus(Program):
-    """Scrapes, and evaluates rules, several times a second."""
+    """Scrapes, and evaluates rules, several times a second. `jobs` are whole entries of
+    scrape_configs; their files are in .dir."""
     NAME = "prometheus"
 
-    def __init__(self, work, ports, rules=(), alertmanager=None, interval="200ms"):
+    def __init__(self, work, ports, rules=(), alertmanager=None, interval="200ms", jobs=()):
         super().__init__(work)
         config = {
             "global": {"scrape_interval": interval, "scrape_timeout": interval,
                        "evaluation_interval": interval},
             "rule_files": [str(r) for r in rules],
             "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
-                               for job, port in ports.items()]}
+                               for job, port in ports.items()] + list(jobs)}
         if alertmanager:
             config["alerting"] = {"alertmanagers": [
                 {"static_configs": [{"targets": [f"127.0.0.1:{alertmanager.port}"]}]}]}

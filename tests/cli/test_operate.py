@@ -5,13 +5,17 @@ import json
 import subprocess
 
 import pytest
+import yaml
 
 import schemas
-from conftest import Ferry
+from conftest import ROOT, Ferry
 from edges import Edge, Unix
 from ops_metrics import EDGE, values_in
+from prometheus_servers import Prometheus
 from publisher import Publisher, object_path
 from servers import free_port, hold_port
+from test_ops_grafana import queries
+from test_ops_metrics import filled
 from waiting import until
 
 
@@ -154,6 +158,21 @@ def test_an_object_is_a_miss_then_a_hit_and_its_first_byte_is_timed(edge, world)
     assert value(after, "ferry_serve_first_byte_seconds_count") > value(before, "ferry_serve_first_byte_seconds_count")
     assert value(after, 'ferry_serve_first_byte_seconds_bucket{le="+Inf"}') == \
         value(after, "ferry_serve_first_byte_seconds_count")
+
+
+def test_each_query_of_the_dashboard_has_a_result_with_the_job_and_the_key_of_the_examples(edge, world):
+    config = yaml.safe_load((ROOT / "scripts/ops/prometheus/prometheus.yml").read_text())
+    [job] = [j for j in config["scrape_configs"] if j["job_name"] == "ferry-edge"]
+    job["static_configs"][0]["targets"] = [f"127.0.0.1:{edge.port}"]
+    assert edge.get(sha256_of(world, "other")[1]).status == 200
+    prometheus = Prometheus(world.work, {}, jobs=[job])
+    (prometheus.dir / job["authorization"]["credentials_file"]).write_text(world.keys["metrics"])
+    with prometheus:
+        until(lambda: prometheus.query("increase(ferry_serve_requests_total[1m])"), prometheus.process)
+        of_board = [(title, query) for title, query in queries() if title.startswith("edge:")]
+        assert len(of_board) > 30
+        for title, query in of_board:
+            assert prometheus.query(filled(query)), f"{title}: nothing for {query}"
 
 
 # -- who may ---------------------------------------------------------------------------------

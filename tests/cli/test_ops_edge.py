@@ -116,6 +116,20 @@ def test_the_settings_that_the_comment_gives_are_read(work):
     assert "there is no repository to serve" in done.err
 
 
+def test_prometheus_is_given_a_job_with_a_key_that_finds_the_pods(work):
+    (found,) = of_kind(KUBERNETES / "edge.yaml", "ConfigMap")
+    config = yaml.safe_load(found["data"]["ferry-edge.yml"])
+    [job] = config["scrape_configs"]
+    labels, = [r["regex"].split("|") for r in job["relabel_configs"] if r.get("action") == "keep"]
+    assert sorted(labels) == sorted(pod(path)["metadata"]["labels"]["app"] for path in MANIFESTS)
+    ports = {p["name"] for path in MANIFESTS for c in pod(path)["spec"]["containers"] for p in c["ports"]}
+    assert ports == {"http"}        # one target for each pod
+    job["authorization"]["credentials_file"] = "key"
+    (work / "key").write_text("ferry_id_secret")
+    (work / "prometheus.yml").write_text(yaml.safe_dump(config))
+    assert "is valid" in run("promtool", "check", "config", work / "prometheus.yml")
+
+
 def test_the_deployment_has_an_autoscaler_and_a_disruption_budget():
     path = KUBERNETES / "edge.yaml"
     (scaler,), (budget,) = of_kind(path, "HorizontalPodAutoscaler"), of_kind(path, "PodDisruptionBudget")

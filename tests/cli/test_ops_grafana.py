@@ -8,11 +8,11 @@ import subprocess
 
 from conftest import ROOT
 from node_servers import JS, install
-from ops_metrics import METRICS, unknown_words, words_of
+from ops_metrics import ADDED, METRICS, unknown_words, words_of
 from waiting import PATIENCE
 
 FOLDER = ROOT / "scripts" / "ops" / "grafana"
-NAMES = ("downloads", "mirrors", "publishing")
+NAMES = ("downloads", "edge", "mirrors", "publishing")
 BOARDS = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in NAMES}
 PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["panels"]
           if panel["type"] != "row"]
@@ -72,7 +72,7 @@ def test_the_types_of_grafana_accept_the_dashboards_and_reject_damaged_ones(work
 # -- what stands in them ---------------------------------------------------------------------------
 
 
-def test_they_are_three_with_a_variable_for_the_data_source():
+def test_they_are_four_with_a_variable_for_the_data_source():
     assert sorted(p.stem for p in FOLDER.glob("*.json")) == sorted(NAMES)
     for board in BOARDS.values():
         assert board["templating"]["list"][0]["type"] == "datasource"
@@ -98,7 +98,7 @@ def test_they_name_only_metrics_and_labels_that_the_commands_write():
         for variable in board["templating"]["list"][1:]:
             values = variable["query"]["query"]
             metric, label = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", values).groups()
-            assert label in METRICS[metric]
+            assert label in (*METRICS[metric], *ADDED)
 
 
 def test_variables_in_queries_exist():

@@ -34,6 +34,14 @@ def mirror(name, values, more=""):
     return {f"ferry_mirror_{name}{{{MIRROR}{more}}}": values}
 
 
+def edge(name, values, labels=""):
+    return {f"ferry_serve_{name}{{{labels}{WHERE}}}": values}
+
+
+def release(name, values):
+    return edge(f"release_{name}", values, 'repository="ai",')
+
+
 def role(name):
     return f'ferry_role_expiry_timestamp_seconds{{repository="ai",role="{name}",{WHERE}}}'
 
@@ -123,6 +131,31 @@ CASES = {
     "FerryLogsOld": (
         {f'ferry_stats_newest_request_timestamp_seconds{{mirror="m",{WHERE}}}':
          steps((-2 * DAY + 600, 120), (7200, 20))}, [10, 70, 120], [71, 119]),
+    "FerryEdgeNoRelease": (release("up", fault(0, 1)), [9, 14, 40], [15, 39]),
+    # One that has no release has no time of it, either.
+    "FerryEdgeReleaseExpires": (
+        {**release("expiry_timestamp_seconds", steps((DAY // 2 + 600, 40), (14 * DAY, 30), (0, 30))),
+         **release("up", steps((1, 70), (0, 30)))}, [10, 25, 40, 99], [26, 39]),
+    "FerryEdgeUpstreamsDown": (
+        {**release("asked_timestamp_seconds", steps((600, 90), (5400, 30), (0, 30))),
+         **release("up", steps((1, 120), (0, 30)))}, [70, 75, 90, 149], [76, 89]),
+    "FerryEdgeDiskFull": (
+        {**edge("disk_free_bytes", fault(899, 900)), **edge("disk_reserve_bytes", "1000x100")},
+        [9, 24, 40], [25, 39]),
+    "FerryEdgeWrongPieces": (edge("wrong_pieces_total", "0x9 1x200"), [9, 90], [11, 68]),
+    "FerryEdgeRottenFiles": (
+        {**edge("damaged_objects_total", "0x9 1x200", 'how="rotten",'),
+         **edge("damaged_objects_total", "0+1x200", 'how="changed",')}, [9, 90], [11, 68]),
+    "FerryEdgeRedisDown": (edge("redis_breaker_open", fault(1, 0)), [9, 14, 40], [15, 39]),
+    # Of 10 requests a minute 3 are refused for a while, for two reasons.
+    "FerryEdgeRefusesMany": (
+        {**edge("requests_total", "0+7x100", 'class="2xx",'), **edge("requests_total", "0+3x100", 'class="4xx",'),
+         **edge("refused_requests_total", "0x9 0+2x40 80x50", 'reason="limit",'),
+         **edge("refused_requests_total", "0x9 0+1x40 40x50", 'reason="credentials",')},
+        [9, 18, 80], [30, 50]),
+    "FerryEdgeScrubBehind": (
+        {**edge("scrub_oldest_timestamp_seconds", steps((600, 200), (12000, 60))),
+         **edge("scrub_period_seconds", "3600x300")}, [100, 159, 200], [161, 199]),
     "FerryNodeModelNotReady": (
         {f'ferry_node_model_ready{{name="chat",{WHERE}}}': fault(0, 1)}, [9, 24, 40], [25, 39]),
     "FerryNodeEngineDown": (
@@ -196,6 +229,22 @@ def test_few_failures_of_few_requests_are_no_alert(work):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_few_requests_that_an_edge_refuses_are_no_alert(work):
+    """Somebody mistypes a key."""
+    series = {**edge("requests_total", "0x10 9x60", 'class="4xx",'),
+              **edge("refused_requests_total", "0x10 9x60", 'reason="credentials",')}
+    done = run(work, "FerryEdgeRefusesMany", series, list(range(0, 60)), [])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_edge_without_files_or_scrub_is_not_behind(work):
+    for oldest, period in ((0, 3600), (600, 0)):
+        series = {**edge("scrub_oldest_timestamp_seconds", f"{oldest}x300"),
+                  **edge("scrub_period_seconds", f"{period}x300")}
+        done = run(work, "FerryEdgeScrubBehind", series, list(range(0, 300, 10)), [])
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_rules_name_only_metrics_and_labels_that_the_commands_write():
     for name, rule in RULES.items():
         assert unknown_words(rule["expr"]) == [], name
@@ -216,6 +265,7 @@ def test_every_alert_says_what_happened_and_what_to_do():
 def test_the_configurations_are_valid(work):
     for name in ("ferry.rules.yml", "prometheus.yml", "alertmanager.yml"):
         shutil.copyfile(FOLDER / name, work / name)
+    (work / "ferry-edge.key").write_text("ferry_id_secret\n")
     done = promtool("check", "config", "prometheus.yml", cwd=work)
     assert done.returncode == 0 and f"{len(RULES)} rules found" in done.stdout, done.stderr
     done = subprocess.run(["amtool", "check-config", "alertmanager.yml"], cwd=work, text=True,

@@ -23,6 +23,10 @@ void cache_stats(struct cache *c, struct cache_stats *out)
 			out->scrub_oldest_s = o->checked_s;
 	}
 	pthread_mutex_unlock(&c->lock);
+	struct err ignored = ERR_INIT;
+	if (file_space(c->store.home, &out->disk_free, &ignored) < 0)
+		out->disk_free = 0;
+	out->keep_free = c->o.keep_free;
 	out->fetched_bytes = p.fetched_bytes;
 	out->peer_bytes = p.peer_bytes;
 	out->wasted_bytes = p.wasted_bytes;

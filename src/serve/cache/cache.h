@@ -131,6 +131,8 @@ struct cache_stats {
 	uint64_t scrubbed_bytes;
 	int64_t scrub_oldest_s; /* when the object checked longest ago was; 0: none */
 	unsigned pulling, queued;
+	uint64_t disk_free; /* bytes on the file system of the store; 0 also if it does not say */
+	uint64_t keep_free; /* that are to stay so */
 };
 void cache_stats(struct cache *c, struct cache_stats *out);
 
