@@ -125,6 +125,9 @@ def test_prometheus_is_given_a_job_with_a_key_that_finds_the_pods(work):
     ports = {p["name"] for path in MANIFESTS for c in pod(path)["spec"]["containers"] for p in c["ports"]}
     assert ports == {"http"}        # one target for each pod
     job["authorization"]["credentials_file"] = "key"
+    # Debian's Prometheus has no discovery by Kubernetes.
+    assert job.pop("kubernetes_sd_configs") == [{"role": "pod", "namespaces": {"names": ["models"]}}]
+    job["static_configs"] = [{"targets": ["pod:8480"]}]
     (work / "key").write_text("ferry_id_secret")
     (work / "prometheus.yml").write_text(yaml.safe_dump(config))
     assert "is valid" in run("promtool", "check", "config", work / "prometheus.yml")
