@@ -57,13 +57,14 @@ chroot_kept() {
 	touch "$chroots/$2/complete"
 }
 
-# chroot_run NAME COMMAND…: mounts and processes inside end with the command.
+# chroot_run NAME COMMAND…: mounts and processes inside end with the command. debhelper has another
+# HOME, where ccache would lose what it has.
 chroot_run() {
 	local root=$chroots/$1
 	shift
 	unshare --pid --fork --kill-child --root="$root" --wd=/ --mount-proc=/proc \
 		env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-		LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
+		CCACHE_DIR=/root/.cache/ccache LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 # chroot_install NAME PACKAGE…: packages of the release, or files below /.
