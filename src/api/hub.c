@@ -241,7 +241,7 @@ json_t *api_hub_refs(const struct api_hub *h)
 	return o;
 }
 
-static void push_file(json_t *list, const struct api_hub_file *f)
+static json_t *push_file(json_t *list, const struct api_hub_file *f)
 {
 	json_t *o = json_push_object(list);
 	json_put_string(o, "type", "file");
@@ -249,6 +249,7 @@ static void push_file(json_t *list, const struct api_hub_file *f)
 	json_put_u64(o, "size", f->file->size);
 	put_lfs(o, f->file, "oid");
 	json_put_string(o, "path", f->path);
+	return o;
 }
 
 static bool has_entry(const json_t *list, const char *path)
@@ -289,4 +290,42 @@ json_t *api_hub_tree(const struct api_hub *h, const char *folder, bool recursive
 	if (len && !json_array_size(list))
 		return NULL;
 	return STEAL(list);
+}
+
+/* Readers take a commit that has no date for a damaged answer. */
+static void put_commit(const struct api_hub *h, json_t *o)
+{
+	const char *updated = json_text(h->card->json, "updated");
+	if (!updated)
+		return;
+	json_t *commit = json_put_object(o, "lastCommit");
+	json_put_string(commit, "id", h->commit);
+	json_put_string(commit, "title", h->card->title);
+	put_time(commit, "date", updated);
+}
+
+static bool is_folder(const struct api_hub *h, const char *path)
+{
+	size_t len = strlen(path);
+	for (size_t i = 0; len && i < h->count; i++)
+		if (strncmp(h->files[i].path, path, len) == 0 && h->files[i].path[len] == '/')
+			return true;
+	return false;
+}
+
+json_t *api_hub_paths(const struct api_hub *h, const struct str_list *paths, bool expand)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < paths->count; i++) {
+		const char *path = paths->at[i];
+		const struct api_hub_file *f = api_hub_find(h, path);
+		if (f) {
+			json_t *o = push_file(list, f);
+			if (expand)
+				put_commit(h, o);
+		} else if (is_folder(h, path)) {
+			push_folder(h, list, path, strlen(path));
+		}
+	}
+	return list;
 }

@@ -57,5 +57,8 @@ json_t *api_hub_refs(const struct api_hub *h);
 /* /api/models/NAME/MODEL/tree/REVISION/FOLDER. folder "": the root. NULL: there is no such folder.
  */
 json_t *api_hub_tree(const struct api_hub *h, const char *folder, bool recursive);
+/* /api/models/NAME/MODEL/paths-info/REVISION: those of the paths, files and folders, that there
+ * are. expand: with the last commit, if it is known when it was. */
+json_t *api_hub_paths(const struct api_hub *h, const struct str_list *paths, bool expand);
 
 #endif

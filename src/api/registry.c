@@ -2,7 +2,6 @@
 
 #include "mirror/oci_formats.h"
 #include "oci/tag.h"
-#include "api/hub.h"
 #include "util/mem.h"
 
 #include <stdio.h>
@@ -162,8 +161,8 @@ static int put_files(const struct api_hub *h, const struct mirror_oci_subject *s
 	return json_compact(o, bytes, e);
 }
 
-static int make(const struct api_registry *r, const struct api_hub *h, const struct wanted *w,
-		struct made *out, struct err *e)
+static int make(const struct api_registry *r, const struct wanted *w, struct made *out,
+		struct err *e)
 {
 	CLEANUP(oci_manifest_release) struct oci_manifest m = { 0 };
 	CLEANUP(mem_free_ptr) char *tag = tag_of(w);
@@ -178,7 +177,7 @@ static int make(const struct api_registry *r, const struct api_hub *h, const str
 	buf_init(&out->manifest.bytes, 2 * OCI_MANIFEST_MAX);
 	int rc = oci_manifest_write(&m, &out->manifest.bytes, e);
 	if (rc == 0 && w->format->bit == OCI_FORMAT_DOCKER)
-		rc = put_files(h, &s, &out->manifest.bytes, e);
+		rc = put_files(&r->hub, &s, &out->manifest.bytes, e);
 	out->manifest.type = strcmp(m.type, OCI_TYPE_DOCKER) == 0 ? OCI_TYPE_DOCKER
 								  : OCI_TYPE_MANIFEST;
 	sha256_of(buf_str(&out->manifest.bytes), out->manifest.bytes.len, &out->manifest.digest);
@@ -187,19 +186,17 @@ static int make(const struct api_registry *r, const struct api_hub *h, const str
 
 static int not_found(const struct api_registry *r, const char *what, struct err *e)
 {
-	return err_set(e, ERR_NOT_FOUND, "%s/%s has no such %s", r->repository, r->card->id, what);
+	return err_set(e, ERR_NOT_FOUND, "%s has no such %s", r->hub.name, what);
 }
 
 int api_registry_manifest(const struct api_registry *r, const char *tag, bool ollama,
 			  struct api_document *out, struct err *e)
 {
 	CLEANUP(made_release) struct made m = { 0 };
-	CLEANUP(api_hub_release) struct api_hub h = { 0 };
 	struct wanted w = { 0 };
 	if (!read_tag(r->card, tag, ollama, &w))
 		return not_found(r, "tag", e);
-	api_hub_init(&h, r->repository, r->card);
-	int rc = make(r, &h, &w, &m, e);
+	int rc = make(r, &w, &m, e);
 	if (rc < 0)
 		return rc;
 	*out = m.manifest;
@@ -248,41 +245,133 @@ void api_registry_tags(const struct api_registry *r, struct str_list *out)
 	}
 }
 
-static bool take_if(struct api_document *d, const struct digest *digest, struct api_document *out)
+/* -- by digest -------------------------------------------------------------------------------- */
+
+static struct api_registry_entry *add_entry(struct api_registry *r, enum api_registry_kind kind,
+					    const struct digest *digest)
 {
-	if (!d->bytes.len || !digest_equal(&d->digest, digest))
-		return false;
-	*out = *d;
-	*d = (struct api_document){ 0 };
-	return true;
+	r->entries = mem_grow(r->entries, r->count, &r->cap, sizeof *r->entries);
+	struct api_registry_entry *to = &r->entries[r->count++];
+	*to = (struct api_registry_entry){ .digest = *digest, .kind = kind };
+	return to;
 }
 
-static int find(const struct api_registry *r, const struct digest *digest, bool manifests,
-		struct api_document *out, struct err *e)
+static void add_document(struct api_registry *r, enum api_registry_kind kind,
+			 const struct wanted *w, const struct api_document *d)
+{
+	if (!d->bytes.len)
+		return;
+	struct api_registry_entry *to = add_entry(r, kind, &d->digest);
+	to->variant = w->variant;
+	to->version = w->version;
+	to->format = (unsigned)(w->format - formats);
+}
+
+static int add_documents(struct api_registry *r, struct err *e)
 {
 	struct walk w = { .card = r->card };
-	CLEANUP(api_hub_release) struct api_hub h = { 0 };
-	api_hub_init(&h, r->repository, r->card);
-	while (walk_next(&w)) {
+	int rc = 0;
+	while (rc == 0 && walk_next(&w)) {
 		CLEANUP(made_release) struct made m = { 0 };
-		int rc = make(r, &h, &w.at, &m, e);
+		rc = make(r, &w.at, &m, e);
 		if (rc < 0)
-			return rc;
-		if (manifests ? take_if(&m.manifest, digest, out)
-			      : take_if(&m.config, digest, out) || take_if(&m.license, digest, out))
-			return 0;
+			continue;
+		add_document(r, API_MANIFEST, &w.at, &m.manifest);
+		add_document(r, API_CONFIG, &w.at, &m.config);
+		add_document(r, API_LICENSE, &w.at, &m.license);
 	}
-	return not_found(r, manifests ? "manifest" : "blob", e);
+	return rc;
+}
+
+static void add_files(struct api_registry *r)
+{
+	struct card_walk w = { .card = r->card };
+	while (card_next_file(&w))
+		if (!card_withdrawn(r->card, w.variant).reason)
+			add_entry(r, API_FILE, &w.file->sha256)->file = w.file;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct api_registry_entry *x = a, *y = b;
+	int order = memcmp(&x->digest, &y->digest, sizeof x->digest);
+	return order ? order : (int)x->kind - (int)y->kind;
+}
+
+/* Versions share licenses, and sometimes files: one of each is enough. */
+static void sort(struct api_registry *r)
+{
+	size_t count = 0;
+	if (r->count)
+		qsort(r->entries, r->count, sizeof *r->entries, compare_entries);
+	for (size_t i = 0; i < r->count; i++)
+		if (!count || compare_entries(&r->entries[count - 1], &r->entries[i]) != 0)
+			r->entries[count++] = r->entries[i];
+	r->count = count;
+}
+
+int api_registry_init(struct api_registry *out, const char *repository, const struct card *card,
+		      struct err *e)
+{
+	*out = (struct api_registry){ .card = card };
+	api_hub_init(&out->hub, repository, card);
+	add_files(out);
+	int rc = add_documents(out, e);
+	if (rc < 0)
+		api_registry_release(out);
+	else
+		sort(out);
+	return rc;
+}
+
+void api_registry_release(struct api_registry *r)
+{
+	api_hub_release(&r->hub);
+	free(r->entries);
+	*r = (struct api_registry){ 0 };
+}
+
+static const struct api_registry_entry *
+find(const struct api_registry *r, enum api_registry_kind kind, const struct digest *digest)
+{
+	const struct api_registry_entry key = { .digest = *digest, .kind = kind };
+	return r->count ? bsearch(&key, r->entries, r->count, sizeof key, compare_entries) : NULL;
+}
+
+static int make_again(const struct api_registry *r, const struct api_registry_entry *n,
+		      struct api_document *out, struct err *e)
+{
+	CLEANUP(made_release) struct made m = { 0 };
+	const struct wanted w = { n->variant, n->version, &formats[n->format] };
+	int rc = make(r, &w, &m, e);
+	if (rc < 0)
+		return rc;
+	struct api_document *d = n->kind == API_MANIFEST ? &m.manifest
+				 : n->kind == API_CONFIG ? &m.config
+							 : &m.license;
+	*out = *d;
+	*d = (struct api_document){ 0 };
+	return 0;
 }
 
 int api_registry_by_digest(const struct api_registry *r, const struct digest *digest,
 			   struct api_document *out, struct err *e)
 {
-	return find(r, digest, true, out, e);
+	const struct api_registry_entry *n = find(r, API_MANIFEST, digest);
+	return n ? make_again(r, n, out, e) : not_found(r, "manifest", e);
+}
+
+const struct card_file *api_registry_file(const struct api_registry *r, const struct digest *digest)
+{
+	const struct api_registry_entry *n = find(r, API_FILE, digest);
+	return n ? n->file : NULL;
 }
 
 int api_registry_blob(const struct api_registry *r, const struct digest *digest,
 		      struct api_document *out, struct err *e)
 {
-	return find(r, digest, false, out, e);
+	const struct api_registry_entry *n = find(r, API_CONFIG, digest);
+	if (!n)
+		n = find(r, API_LICENSE, digest);
+	return n ? make_again(r, n, out, e) : not_found(r, "blob", e);
 }

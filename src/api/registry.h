@@ -15,7 +15,7 @@
 #ifndef FERRY_API_REGISTRY_H
 #define FERRY_API_REGISTRY_H
 
-#include "catalog/card.h"
+#include "api/hub.h"
 #include "util/buf.h"
 
 struct api_document {
@@ -25,10 +25,29 @@ struct api_document {
 };
 void api_document_release(struct api_document *d);
 
-struct api_registry {
-	const char *repository; /* NAME */
-	const struct card *card;
+/* What has a digest in a model. */
+enum api_registry_kind { API_FILE, API_MANIFEST, API_CONFIG, API_LICENSE };
+struct api_registry_entry {
+	struct digest digest;
+	enum api_registry_kind kind;
+	unsigned format;
+	const struct card_variant *variant, *version; /* that it belongs to */
+	const struct card_file *file;                 /* of API_FILE */
 };
+
+/*
+ * A model, and an index of its digests, for which each manifest is made once: the cost grows with
+ * the number of versions. What is asked of it later costs at most one manifest.
+ */
+struct api_registry {
+	const struct card *card; /* borrowed */
+	struct api_hub hub;
+	struct api_registry_entry *entries; /* sorted by digest */
+	size_t count, cap;
+};
+WARN_UNUSED int api_registry_init(struct api_registry *out, const char *repository,
+				  const struct card *card, struct err *e);
+void api_registry_release(struct api_registry *r);
 
 /* "latest" and the tags of all current versions, in the order of the card. */
 void api_registry_tags(const struct api_registry *r, struct str_list *out);
@@ -41,6 +60,9 @@ WARN_UNUSED int api_registry_manifest(const struct api_registry *r, const char *
 /* A manifest, by its digest. */
 WARN_UNUSED int api_registry_by_digest(const struct api_registry *r, const struct digest *digest,
 				       struct api_document *out, struct err *e);
+/* A file of a version that is not withdrawn; NULL: the model has none. */
+const struct card_file *api_registry_file(const struct api_registry *r,
+					  const struct digest *digest);
 /* A configuration or a license: what is no file of the release. */
 WARN_UNUSED int api_registry_blob(const struct api_registry *r, const struct digest *digest,
 				  struct api_document *out, struct err *e);

@@ -109,13 +109,12 @@ static int add_blob(struct maker *m, const struct api_registry *r, const struct 
 		    struct err *e)
 {
 	CLEANUP(api_document_release) struct api_document d = { 0 };
-	struct card_walk w = { .card = r->card };
+	const struct card_file *file = api_registry_file(r, &l->digest);
 	char digest[OCI_DIGEST];
 	char *key = mem_printf("v2/%s/%s/blobs/%s", m->name, r->card->id,
 			       oci_digest_text(digest, &l->digest));
-	while (card_next_file(&w))
-		if (digest_equal(&w.file->sha256, &l->digest))
-			return add_copy(m, key, w.file, e);
+	if (file)
+		return add_copy(m, key, file, e);
 	int rc = api_registry_blob(r, &l->digest, &d, e);
 	if (rc == 0)
 		add_bytes(m, key, d.type, buf_str(&d.bytes), d.bytes.len);
@@ -149,9 +148,11 @@ static int add_tag(struct maker *m, const struct api_registry *r, const char *ta
 
 static int add_registry(struct maker *m, const struct card *card, struct err *e)
 {
-	const struct api_registry r = { .repository = m->name, .card = card };
+	CLEANUP(api_registry_release) struct api_registry r = { 0 };
 	CLEANUP(str_list_release) struct str_list tags = { 0 };
-	int rc = 0;
+	int rc = api_registry_init(&r, m->name, card, e);
+	if (rc < 0)
+		return rc;
 	api_registry_tags(&r, &tags);
 	for (size_t i = 0; rc == 0 && i < tags.count; i++)
 		rc = add_tag(m, &r, tags.at[i], e);

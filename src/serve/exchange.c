@@ -88,19 +88,6 @@ static bool is_method(const struct exchange *x, const char *method)
 	return strcmp(x->method, method) == 0;
 }
 
-/* https://fetch.spec.whatwg.org/#http-cors-protocol */
-static enum went answer_options(struct exchange *x, const char *methods)
-{
-	answer(x, 204, "");
-	buf_clear(&x->answer.body);
-	x->answer.type = NULL;
-	add_header(x, "Allow", mem_printf("%s OPTIONS", methods));
-	add_header(x, "Access-Control-Allow-Methods", mem_strdup("GET, HEAD"));
-	add_header(x, "Access-Control-Allow-Headers", mem_strdup("Authorization, " FRONT_ASKED));
-	add_header(x, "Access-Control-Max-Age", mem_strdup("86400"));
-	return WENT_ON;
-}
-
 /* RFC 9110, 10.2.1: with commas. */
 static char *listed(const char *methods)
 {
@@ -108,6 +95,21 @@ static char *listed(const char *methods)
 	for (const char *c = methods; *c; c++)
 		buf_adds(&out, *c == ' ' ? ", " : (const char[]){ *c, '\0' });
 	return buf_steal(&out);
+}
+
+/* https://fetch.spec.whatwg.org/#http-cors-protocol */
+static enum went answer_options(struct exchange *x, const char *methods)
+{
+	CLEANUP(mem_free_ptr) char *list = listed(methods);
+	answer(x, 204, "");
+	buf_clear(&x->answer.body);
+	x->answer.type = NULL;
+	add_header(x, "Allow", mem_printf("%s, OPTIONS", list));
+	add_header(x, "Access-Control-Allow-Methods", mem_strdup(list));
+	add_header(x, "Access-Control-Allow-Headers",
+		   mem_strdup("Authorization, Content-Type, " FRONT_ASKED));
+	add_header(x, "Access-Control-Max-Age", mem_strdup("86400"));
+	return WENT_ON;
 }
 
 static enum went step_read(struct exchange *x)
@@ -128,7 +130,7 @@ static enum went step_read(struct exchange *x)
 	if (!route_path(x->target, &x->path, &x->query))
 		return answer(x, 400, "the path is malformed");
 	x->service = route_find(x->path);
-	const char *methods = x->service ? x->service->methods : "GET HEAD";
+	const char *methods = x->service ? x->service->methods : face_methods(x->path);
 	if (is_method(x, "OPTIONS"))
 		return answer_options(x, methods);
 	if (!route_allows(methods, x->method)) {
@@ -226,7 +228,7 @@ static void ask_service(struct exchange *x)
 	x->service->answer(x->edge, &r, &x->answer, &x->stream);
 }
 
-static void ask_faces(struct exchange *x)
+static void ask_faces(struct exchange *x, bool may_work)
 {
 	const struct face_request r = {
 		.method = x->method,
@@ -235,11 +237,19 @@ static void ask_faces(struct exchange *x)
 		.accept = exchange_header(x, "Accept"),
 		.base = x->base,
 		.who = &x->who,
+		.body = x->body.len ? x->body.data : NULL,
+		.body_len = x->body.len,
+		.may_work = may_work,
 	};
 	if (strcmp(x->path, FACE_REGISTRY_TOKEN) == 0)
 		face_registry_token(exchange_header(x, "Authorization"), &x->answer);
 	else
 		face_answer(edge_views_for(x->edge, x->views, &x->who), &r, &x->answer);
+}
+
+static void ask_faces_at_work(struct exchange *x)
+{
+	ask_faces(x, true);
 }
 
 static bool names(const struct face_views *v, const char *path)
@@ -298,8 +308,10 @@ static enum went step_answer(struct exchange *x)
 		return wait_for(x, ask_service);
 	if (s && !x->answer.status)
 		ask_service(x);
-	else if (!s)
-		ask_faces(x);
+	else if (!s && !x->answer.status)
+		ask_faces(x, false);
+	if (!s && !x->answer.status)
+		return wait_for(x, ask_faces_at_work);
 	if (!s && (asks_for_credentials(x) || may_be_hidden(x)))
 		return answer_nobody(x);
 	x->status = x->answer.status;

@@ -16,6 +16,8 @@ from waiting import PATIENCE, until
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
+LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 FILE = "tiny-q8_0.gguf"
 
 
@@ -92,8 +94,8 @@ def test_skopeo_lists_tags(edge):
     assert {"q8_0", "q8_0-ollama", "q8_0-modelpack", "latest"} <= set(tags)
 
 
-# ollama/ollama, server/images.go, pullModelManifest, and server/download.go, Prepare and
-# downloadChunk (commit 5dbb81b): Docker's manifest only; HEAD of each blob, then its ranges.
+# ollama/ollama, server/images.go, pullModelManifest (commit 5dbb81b), and server/download.go, Prepare
+# and downloadChunk (commit 01ca4ec): Docker's manifest only; HEAD of each blob, then its ranges.
 def test_ollama_finds_its_manifest_and_the_ranges_of_the_model(edge, world):
     answer = edge.get("/v2/demo/tiny/manifests/q8_0", Accept=DOCKER)
     manifest = json.loads(answer.body)
@@ -110,10 +112,11 @@ def test_ollama_finds_its_manifest_and_the_ranges_of_the_model(edge, world):
     assert json.loads(config.body)["model_format"] == "gguf"
 
 
-# docker/model-runner by google/go-containerregistry, pkg/v1/remote: HEAD of the manifest with all
-# types, GET by its digest, then each blob.
+# docker/model-runner, pkg/distribution/oci/remote/remote.go (Image, fetchManifest; commit 001a05d),
+# by containerd, core/remotes/docker/resolver.go (Resolve; commit 7b0be15): HEAD of the manifest with
+# these types, GET by its digest, then each blob.
 def test_docker_model_runner_finds_its_manifest_by_tag_and_by_digest(edge, world):
-    head = edge.head("/v2/demo/tiny/manifests/q8_0", Accept=f"{DOCKER},{OCI}")
+    head = edge.head("/v2/demo/tiny/manifests/q8_0", Accept=f"{DOCKER}, {LIST}, {OCI}, {INDEX}, */*")
     assert (head.status, head["Content-Type"]) == (200, OCI)
     answer = edge.get(f"/v2/demo/tiny/manifests/{head['Docker-Content-Digest']}", Accept=OCI)
     assert str(len(answer.body)) == head["Content-Length"]
@@ -133,6 +136,34 @@ def test_hugging_faces_client_reads_a_model(edge, world):
                             "url": told["info"]["url"]}
 
 
+def test_hugging_faces_client_downloads_a_snapshot(edge, world, work):
+    done = subprocess.run(
+        ["node", node_servers.JS / "hub-snapshot.mjs", node_servers.install(), edge.url, "demo/tiny",
+         work / "hub", FILE, "config.json"], capture_output=True, text=True, timeout=PATIENCE,
+        check=True)
+    told = json.loads(done.stdout)
+    folder = work / "hub" / "models--demo--tiny"
+    commit = (folder / "refs" / "main").read_text()
+    assert told["folder"] == str(folder / "snapshots" / commit)
+    assert (folder / "snapshots" / commit / FILE).read_bytes() == world.model
+    assert (folder / "blobs" / world.sha256).is_file()
+    assert [(f["path"], f["size"], f["lfs"]["oid"]) for f in told["files"]] == \
+        [(FILE, len(world.model), world.sha256)]
+
+
+# huggingface_hub sends a form, its Rust successor and others send JSON.
+def test_the_entries_of_paths_are_posted_for(edge, world):
+    path = "/api/models/demo/tiny/paths-info/main"
+    for body in (f"paths={FILE}&expand=False", json.dumps({"paths": [FILE, "no"]})):
+        answer = edge.ask("POST", path, body=body.encode())
+        assert (answer.status, [f["path"] for f in json.loads(answer.body)]) == (200, [FILE])
+    assert edge.ask("POST", path, body=b"[]").status == 400
+    assert (edge.get(path).status, edge.get(path)["Allow"]) == (405, "POST")
+    asked = edge.ask("OPTIONS", path)
+    assert asked["Access-Control-Allow-Methods"] == "POST"
+    assert "Content-Type" in asked["Access-Control-Allow-Headers"]
+
+
 # ggml-org/llama.cpp, common/hf-cache.cpp, get_repo_commit and get_repo_files (commit 03eb25f);
 # common/download.cpp, common_download_file_single_online (commit 0216dab): HEAD, then the rest from
 # where it stopped.
@@ -148,7 +179,7 @@ def test_llama_cpp_finds_the_file_and_resumes(edge, world):
     assert (rest.status, rest.body) == (206, world.model[10000000:])
 
 
-# huggingface/huggingface_hub 1.x: _snapshot_download.py, snapshot_download; file_download.py,
+# huggingface/huggingface_hub: _snapshot_download.py, snapshot_download; file_download.py,
 # get_hf_file_metadata.
 def test_hf_download_finds_the_files_and_what_it_needs_of_each(edge, world):
     info = json.loads(edge.get("/api/models/demo/tiny/revision/main").body)

@@ -1,5 +1,6 @@
-/* Any bytes as lines: a path, a query, an Accept and an Authorization of a request to an edge that
- * serves nothing. Every answer is complete, and says nothing about credentials but in the token. */
+/* Any bytes as lines: a path, a query, an Accept, an Authorization and a body of a request to an
+ * edge that serves nothing. Every answer is complete, and says nothing about credentials but in the
+ * token. */
 #include "serve/face/registry.h"
 
 #include "util/mem.h"
@@ -17,7 +18,7 @@ static void must(bool ok)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *lines[4] = { NULL };
+	char *lines[5] = { NULL };
 	CLEANUP(mem_free_ptr) char *text = mem_strndup((const char *)data, size);
 	char *at = text;
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
@@ -30,6 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					.query = lines[1],
 					.accept = lines[2],
 					.base = "https://edge.example",
+					.body = lines[4],
+					.body_len = lines[4] ? strlen(lines[4]) : 0,
+					.may_work = true,
 					.who = &who };
 	if (lines[0][0] == '/') {
 		face_answer(&none, &r, &a);

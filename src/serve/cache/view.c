@@ -183,6 +183,25 @@ const struct card *view_model(const struct view *v, const char *id)
 	return catalog_model(&v->now->catalog, id);
 }
 
+static _Atomic(struct view_kept *) *place_of(const struct view *v, const struct card *c)
+{
+	return &v->now->kept[c - v->now->catalog.models];
+}
+
+const struct view_kept *view_kept(const struct view *v, const struct card *c)
+{
+	return atomic_load(place_of(v, c));
+}
+
+const struct view_kept *view_keep(const struct view *v, const struct card *c, struct view_kept *k)
+{
+	struct view_kept *there = NULL;
+	if (atomic_compare_exchange_strong(place_of(v, c), &there, k))
+		return k;
+	k->free(k);
+	return there;
+}
+
 int view_card_file(const struct view *v, const struct card_file *f, struct view_file *out,
 		   struct err *e)
 {

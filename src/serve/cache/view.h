@@ -59,6 +59,14 @@ WARN_UNUSED int view_pieces(struct view *v, const struct view_file *f, const str
 /* The cards of all models, sorted by id; read and verified when the view was made. */
 const struct card *view_models(const struct view *v, size_t *count);
 const struct card *view_model(const struct view *v, const char *id); /* or NULL */
+/* What a reader of the view has made from a card, and which is freed with the release. */
+struct view_kept {
+	void (*free)(struct view_kept *k);
+};
+/* What is kept of a model of view_models(); NULL: nothing. From any thread, like the next one. */
+const struct view_kept *view_kept(const struct view *v, const struct card *c);
+/* Takes it. Returns what is kept, which another thread may have made before. */
+const struct view_kept *view_keep(const struct view *v, const struct card *c, struct view_kept *k);
 /* The file of a variant; ERR_INTEGRITY when the release does not list it. */
 WARN_UNUSED int view_card_file(const struct view *v, const struct card_file *f,
 			       struct view_file *out, struct err *e);

@@ -14,13 +14,14 @@ struct view_entry {
 	struct buf bytes;  /* of a small object; data NULL: they are not kept */
 };
 
-/* One release, shared by the views that have it. Never changes. */
+/* One release, shared by the views that have it. Never changes, but for what is kept of it. */
 struct view_release {
 	atomic_uint refs;
 	struct tree tree;           /* its small files; nothing is read from a mirror any more */
 	struct catalog catalog;     /* with the cards */
 	struct view_entry *entries; /* one for each file of the tree */
 	const struct view_entry **by_digest; /* the same, sorted by digest, then key */
+	_Atomic(struct view_kept *) *kept;   /* one for each model, or NULL */
 	int64_t expires_s;                   /* the first of its roles */
 };
 

@@ -30,6 +30,12 @@ void view_release_unref(struct view_release *r)
 		buf_release(&r->entries[i].bytes);
 	free(r->entries);
 	free(r->by_digest);
+	for (size_t i = 0; r->kept && i < r->catalog.model_count; i++) {
+		struct view_kept *k = atomic_load(&r->kept[i]);
+		if (k)
+			k->free(k);
+	}
+	free(r->kept);
 	catalog_release(&r->catalog);
 	tree_release(&r->tree);
 	free(r);
@@ -184,6 +190,7 @@ static int read_catalog(struct view_release *r, struct err *e)
 	if (rc < 0)
 		return rc;
 	catalog_sort(&r->catalog);
+	r->kept = mem_alloc((r->catalog.model_count + 1) * sizeof *r->kept);
 	size_t count = r->tree.files.count;
 	r->by_digest = mem_alloc((count + 1) * sizeof *r->by_digest);
 	for (size_t i = 0; i < count; i++) {

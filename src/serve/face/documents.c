@@ -124,6 +124,48 @@ static bool may(const struct face_request *r, const struct view *v, const char *
 	return auth_may(r->who, AUTH_PULL, view_repository(v), model);
 }
 
+/* -- what is made of a model ------------------------------------------------------------------- */
+
+/* The view keeps it. */
+struct made {
+	struct view_kept kept;
+	struct api_registry api;
+};
+
+static const struct made *made_of(const struct view_kept *k)
+{
+	return (const struct made *)(const void *)((const char *)k - offsetof(struct made, kept));
+}
+
+static void free_made(struct view_kept *k)
+{
+	struct made *m = (struct made *)(void *)((char *)k - offsetof(struct made, kept));
+	api_registry_release(&m->api);
+	free(m);
+}
+
+/* A model without manifests, because they cannot be made, still has its files. */
+static const struct view_kept *make(const struct view *v, const struct card *c)
+{
+	struct made *m = NEW(struct made);
+	struct err ignored = ERR_INIT;
+	m->kept.free = free_made;
+	if (api_registry_init(&m->api, view_repository(v), c, &ignored) < 0) {
+		m->api.card = c;
+		api_hub_init(&m->api.hub, view_repository(v), c);
+	}
+	return view_keep(v, c, &m->kept);
+}
+
+static const struct api_registry *find_api(const struct view *v, const struct card *c,
+					   bool may_work)
+{
+	const struct view_kept *k = view_kept(v, c);
+	if (!k && may_work)
+		k = make(v, c);
+	return k ? &made_of(k)->api : NULL;
+}
+
 bool face_document_model(const struct face_views *views, const struct face_request *r,
 			 const char *repository, const char *model, struct face_model *out)
 {
@@ -133,7 +175,7 @@ bool face_document_model(const struct face_views *views, const struct face_reque
 			continue;
 		const struct card *card = view_model(v, model);
 		if (card)
-			*out = (struct face_model){ v, card };
+			*out = (struct face_model){ v, card, find_api(v, card, r->may_work) };
 		return card;
 	}
 	return false;
@@ -167,7 +209,7 @@ static void add_models(struct view *v, const struct face_request *r, const char 
 		if (out->more)
 			return;
 		out->at = mem_grow(out->at, out->count, &out->cap, sizeof *out->at);
-		out->at[out->count++] = (struct face_model){ v, &cards[i] };
+		out->at[out->count++] = (struct face_model){ .view = v, .card = &cards[i] };
 	}
 }
 

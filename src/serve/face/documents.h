@@ -3,6 +3,7 @@
 #ifndef FERRY_SERVE_FACE_DOCUMENTS_H
 #define FERRY_SERVE_FACE_DOCUMENTS_H
 
+#include "api/registry.h"
 #include "json/json.h"
 #include "serve/face/face.h"
 
@@ -34,6 +35,9 @@ char *face_document_query(const char *query, const char *name);
 struct face_model {
 	struct view *view; /* borrowed from the request's views */
 	const struct card *card;
+	/* What is made of it for the faces; NULL: a worker has to make it, or it was not asked for.
+	 */
+	const struct api_registry *api;
 };
 bool face_document_model(const struct face_views *views, const struct face_request *r,
 			 const char *repository, const char *model, struct face_model *out);

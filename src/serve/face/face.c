@@ -38,12 +38,26 @@ static void keep_private(const struct face_request *r, struct face_answer *out)
 		out->cache = FACE_PRIVATE;
 }
 
+const char *face_methods(const char *path)
+{
+	return face_hub_is_post(path) ? "POST" : "GET HEAD";
+}
+
+static void finish(const struct face_request *r, const char *face, struct face_answer *out)
+{
+	if (!out->status) {
+		face_answer_release(out);
+		return;
+	}
+	out->face = face;
+	keep_private(r, out);
+}
+
 void face_answer(const struct face_views *v, const struct face_request *r, struct face_answer *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(faces); i++)
 		if (faces[i].answer(v, r, out)) {
-			out->face = faces[i].name;
-			keep_private(r, out);
+			finish(r, faces[i].name, out);
 			return;
 		}
 	*out = (struct face_answer){ .status = 404,

@@ -28,11 +28,15 @@ struct face_request {
 	const char *accept;         /* the header's value, or NULL */
 	const char *base;           /* "https://edge.example.org": for absolute URLs in documents */
 	const struct auth_who *who; /* what they may not pull is not there */
+	const char *body;           /* of POST, with a NUL behind it; or NULL */
+	size_t body_len;
+	bool may_work; /* it is a worker that asks, so that the answer may take long */
 };
 
 #define FACE_HEADERS 12
 struct face_answer {
-	unsigned status;    /* 200, 307, 404, …; a file that is sent in part becomes 206 later */
+	unsigned status;    /* 200, 307, 404, …; a file that is sent in part becomes 206 later. 0:
+			       this is for a worker, which is to ask again */
 	const char *face;   /* "plain", "oci", "hub": for the log; NULL: none */
 	const char *type;   /* Content-Type */
 	const char *cache;  /* Cache-Control */
@@ -53,8 +57,14 @@ struct face_answer {
 #define FACE_PRIVATE "private, max-age=31536000, immutable"
 void face_answer_release(struct face_answer *a);
 
-/* 404 in the form of the face, for what does not exist and for what the caller may not have. Always
- * answers. */
+/* The methods of a path, with spaces between them. */
+const char *face_methods(const char *path);
+
+/*
+ * 404 in the form of the face, for what does not exist and for what the caller may not have. Where
+ * the cost grows with the number of models or of versions, a worker has to ask: lists, and the
+ * first answer about a model. With may_work, it always answers.
+ */
 void face_answer(const struct face_views *v, const struct face_request *r, struct face_answer *out);
 
 #endif

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define LIST_MAX 1000
+#define PATHS_MAX 1000 /* of one question */
+#define PATHS "paths-info"
 
 /* -- errors --------------------------------------------------------------------------------- */
 
@@ -59,6 +61,8 @@ static void answer_list(const struct face_views *v, const struct face_request *r
 	CLEANUP(mem_free_ptr) char *limit = face_document_query(r->query, "limit");
 	CLEANUP(mem_free_ptr) char *last = NULL;
 	uint64_t max = LIST_MAX;
+	if (!r->may_work)
+		return;
 	if (!limit || !parse_u64(limit, &max) || !max || max > LIST_MAX)
 		max = LIST_MAX;
 	face_document_models(v, r, cursor, SIZE_MAX, &found);
@@ -109,8 +113,58 @@ static void answer_tree(const struct face_model *m, const struct api_hub *h,
 		refuse_entry(out);
 }
 
+/* JSON: huggingface.js, @huggingface/hub 2.17, paths-info.ts. */
+static bool read_json_paths(const struct face_request *r, struct str_list *paths, bool *expand)
+{
+	static const struct json_limits limits = { .max_bytes = 64 * KIB };
+	CLEANUP(json_release) json_t *o = NULL;
+	struct err ignored = ERR_INIT;
+	if (json_parse(r->body, r->body_len, &limits, "the body", &o, &ignored) < 0)
+		return false;
+	const json_t *list = json_object_get(o, "paths");
+	for (size_t i = 0; i < json_array_size(list) && i < PATHS_MAX; i++) {
+		const char *path = json_string_value(json_array_get(list, i));
+		if (path)
+			str_list_add(paths, path);
+	}
+	*expand = json_flag(o, "expand");
+	return json_is_array(list);
+}
+
+/* A form: huggingface_hub, hf_api.py, get_paths_info. */
+static bool read_form_paths(const struct face_request *r, struct str_list *paths, bool *expand)
+{
+	CLEANUP(mem_free_ptr) char *more = face_document_query(r->body, "expand");
+	for (const char *at = r->body; at && paths->count < PATHS_MAX; at = strchr(at + 1, '&')) {
+		const char *member = at + (*at == '&');
+		char *path = str_starts(member, "paths=") ? face_document_query(member, "paths")
+							  : NULL;
+		if (path)
+			str_list_take(paths, path);
+	}
+	*expand = more && strcasecmp(more, "true") == 0;
+	return paths->count > 0;
+}
+
+static void answer_paths(const struct face_model *m, const struct api_hub *h,
+			 const struct face_request *r, struct face_answer *out)
+{
+	CLEANUP(str_list_release) struct str_list paths = { 0 };
+	bool expand = false, read = false;
+	if (r->body && r->body_len)
+		read = *r->body == '{' ? read_json_paths(r, &paths, &expand)
+				       : read_form_paths(r, &paths, &expand);
+	if (read) {
+		face_document_json(out, m->view, FACE_NEVER, api_hub_paths(h, &paths, expand));
+		return;
+	}
+	json_t *o = json_object();
+	json_put_string(o, "error", "the body is not {\"paths\": [...]}");
+	face_document_error(out, 400, o);
+}
+
 /* parts: "api", "models", NAME, MODEL and what follows: none, refs, revision/REVISION,
- * tree/REVISION, or tree/REVISION/FOLDER. */
+ * paths-info/REVISION, tree/REVISION, or tree/REVISION/FOLDER. */
 static void answer_api(const struct face_model *m, const struct api_hub *h,
 		       const struct face_request *r, const struct str_list *parts,
 		       struct face_answer *out)
@@ -123,6 +177,8 @@ static void answer_api(const struct face_model *m, const struct api_hub *h,
 		refuse_revision(out);
 	else if (!*what || (strcmp(what, "revision") == 0 && parts->count == 6))
 		face_document_json(out, m->view, keep_of(h, revision), api_hub_model(h));
+	else if (strcmp(what, PATHS) == 0 && parts->count == 6)
+		answer_paths(m, h, r, out);
 	else if (strcmp(what, "tree") == 0 && parts->count > 5)
 		answer_tree(m, h, r, parts->count > 6 ? parts->at[6] : "", keep_of(h, revision),
 			    out);
@@ -165,23 +221,30 @@ static void answer_file(const struct face_model *m, const struct api_hub *h, con
 static void answer_model(const struct face_views *v, const struct face_request *r,
 			 const struct str_list *parts, bool api, struct face_answer *out)
 {
-	CLEANUP(api_hub_release) struct api_hub h = { 0 };
 	struct face_model m;
 	size_t at = api ? 2 : 0;
 	if (!face_document_model(v, r, parts->at[at], parts->at[at + 1], &m)) {
 		refuse_model(out);
 		return;
 	}
-	api_hub_init(&h, view_repository(m.view), m.card);
+	if (!m.api)
+		return;
 	if (api)
-		answer_api(&m, &h, r, parts, out);
+		answer_api(&m, &m.api->hub, r, parts, out);
 	else
-		answer_file(&m, &h, parts->at[3], parts->at[4], out);
+		answer_file(&m, &m.api->hub, parts->at[3], parts->at[4], out);
 }
 
 static bool is_api(const char *path)
 {
 	return strcmp(path, "/api/models") == 0 || str_starts(path, "/api/models/");
+}
+
+bool face_hub_is_post(const char *path)
+{
+	CLEANUP(str_list_release) struct str_list parts = { 0 };
+	return is_api(path) && face_document_split(path, &parts, 7) && parts.count == 6 &&
+	       strcmp(parts.at[4], PATHS) == 0;
 }
 
 bool face_hub(const struct face_views *v, const struct face_request *r, struct face_answer *out)

@@ -6,6 +6,7 @@
  *   /api/models/NAME/MODEL[/revision/REVISION]
  *   /api/models/NAME/MODEL/refs
  *   /api/models/NAME/MODEL/tree/REVISION[/FOLDER]?recursive=
+ *   /api/models/NAME/MODEL/paths-info/REVISION        POST: the entries of some paths
  *   /NAME/MODEL/resolve/REVISION/FILE
  *
  * A client finds a file's digest, size and commit in the headers X-Linked-Etag, X-Linked-Size and
@@ -16,6 +17,9 @@
 #define FERRY_SERVE_FACE_HUB_H
 
 #include "serve/face/face.h"
+
+/* Is it a question that has a body? */
+bool face_hub_is_post(const char *path);
 
 /* Is the path one of the Hub? Then it answers, else it leaves *out as it is. */
 bool face_hub(const struct face_views *v, const struct face_request *r, struct face_answer *out);

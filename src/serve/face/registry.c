@@ -60,6 +60,8 @@ static void answer_catalog(const struct face_views *v, const struct face_request
 	CLEANUP(mem_free_ptr) char *after = face_document_query(r->query, "last");
 	CLEANUP(mem_free_ptr) char *last = NULL;
 	size_t n = limit_of(r, "n");
+	if (!r->may_work)
+		return;
 	face_document_models(v, r, after, n, &found);
 	json_t *root = json_object();
 	json_t *list = json_put_array(root, "repositories");
@@ -76,16 +78,17 @@ static void answer_catalog(const struct face_views *v, const struct face_request
 static void answer_tags(const struct api_registry *m, const struct face_request *r,
 			struct face_answer *out)
 {
+	if (!r->may_work)
+		return;
 	CLEANUP(str_list_release) struct str_list tags = { 0 };
 	CLEANUP(mem_free_ptr) char *after = face_document_query(r->query, "last");
-	CLEANUP(mem_free_ptr) char *name = mem_printf("%s/%s", m->repository, m->card->id);
 	size_t n = limit_of(r, "n"), count = 0;
 	const char *last = NULL;
 	api_registry_tags(m, &tags);
 	if (tags.count)
 		qsort(tags.at, tags.count, sizeof *tags.at, str_compare);
 	json_t *root = json_object();
-	json_put_string(root, "name", name);
+	json_put_string(root, "name", m->hub.name);
 	json_t *list = json_put_array(root, "tags");
 	size_t i = 0;
 	for (; i < tags.count && count < n; i++)
@@ -131,16 +134,15 @@ static bool is_ollama(const char *accept)
 	       !takes(accept, "*/*");
 }
 
-static void answer_manifest(const struct face_model *m, const struct api_registry *of,
-			    const char *reference, const struct face_request *r,
-			    struct face_answer *out)
+static void answer_manifest(const struct face_model *m, const char *reference,
+			    const struct face_request *r, struct face_answer *out)
 {
 	CLEANUP(api_document_release) struct api_document d = { 0 };
 	struct err e = ERR_INIT;
 	struct digest digest;
 	bool by_digest = oci_digest_parse(reference, &digest);
-	int rc = by_digest ? api_registry_by_digest(of, &digest, &d, &e)
-			   : api_registry_manifest(of, reference, is_ollama(r->accept), &d, &e);
+	int rc = by_digest ? api_registry_by_digest(m->api, &digest, &d, &e)
+			   : api_registry_manifest(m->api, reference, is_ollama(r->accept), &d, &e);
 	if (rc < 0) {
 		refuse_manifest(out);
 		return;
@@ -154,18 +156,12 @@ static void answer_manifest(const struct face_model *m, const struct api_registr
 static bool find_file(const struct face_model *m, const struct digest *digest,
 		      struct view_file *out)
 {
-	struct card_walk w = { .card = m->card };
+	const struct card_file *f = api_registry_file(m->api, digest);
 	struct err ignored = ERR_INIT;
-	while (card_next_file(&w))
-		if (digest_equal(&w.file->sha256, digest) &&
-		    !card_withdrawn(m->card, w.variant).reason)
-			return view_card_file(m->view, w.file, out, &ignored) == 0 &&
-			       !out->withdrawn;
-	return false;
+	return f && view_card_file(m->view, f, out, &ignored) == 0 && !out->withdrawn;
 }
 
-static void answer_blob(const struct face_model *m, const struct api_registry *of,
-			const char *reference, struct face_answer *out)
+static void answer_blob(const struct face_model *m, const char *reference, struct face_answer *out)
 {
 	CLEANUP(api_document_release) struct api_document d = { 0 };
 	struct err ignored = ERR_INIT;
@@ -178,7 +174,7 @@ static void answer_blob(const struct face_model *m, const struct api_registry *o
 	if (find_file(m, &digest, &f)) {
 		face_document_file(out, m->view, &f, FACE_IMMUTABLE);
 		face_document_header(out, "Docker-Content-Digest", "%s", reference);
-	} else if (api_registry_blob(of, &digest, &d, &ignored) == 0) {
+	} else if (api_registry_blob(m->api, &digest, &d, &ignored) == 0) {
 		answer_document(m->view, &d, FACE_IMMUTABLE, out);
 	} else {
 		refuse_blob(out);
@@ -194,13 +190,14 @@ static void answer_model(const struct face_views *v, const struct face_request *
 		refuse(out, 404, "NAME_UNKNOWN", "repository name not known to registry");
 		return;
 	}
-	struct api_registry of = { .repository = view_repository(m.view), .card = m.card };
+	if (!m.api)
+		return;
 	if (strcmp(what, "manifests") == 0)
-		answer_manifest(&m, &of, reference, r, out);
+		answer_manifest(&m, reference, r, out);
 	else if (strcmp(what, "blobs") == 0)
-		answer_blob(&m, &of, reference, out);
+		answer_blob(&m, reference, out);
 	else if (strcmp(what, "tags") == 0 && strcmp(reference, "list") == 0)
-		answer_tags(&of, r, out);
+		answer_tags(m.api, r, out);
 	else if (strcmp(what, "referrers") == 0)
 		answer_referrers(out);
 	else

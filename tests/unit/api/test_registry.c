@@ -33,19 +33,21 @@ static const char text[] =
 										      "6") "]}]}";
 
 static struct card card;
-static const struct api_registry of = { "acme", &card };
+static struct api_registry of;
 
 static int set_up(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
 	assert_ok(card_parse(text, strlen(text), "test", &card, &e), &e);
+	assert_ok(api_registry_init(&of, "acme", &card, &e), &e);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
+	api_registry_release(&of);
 	card_release(&card);
 	return 0;
 }
@@ -166,6 +168,33 @@ static void a_digest_of_nothing_is_not_found(void **state)
 	assert_int_equal(api_registry_blob(&of, &empty, &d, &e), -ERR_NOT_FOUND);
 }
 
+static void a_file_is_found_by_its_digest_unless_it_is_withdrawn(void **state)
+{
+	(void)state;
+	static const char *const there[] = { DIGEST("1"), DIGEST("2"), DIGEST("3"), DIGEST("4"),
+					     DIGEST("6") };
+	struct digest d;
+	for (size_t i = 0; i < ARRAY_LEN(there); i++) {
+		assert_true(digest_parse(&d, there[i]));
+		assert_true(digest_equal(&api_registry_file(&of, &d)->sha256, &d));
+	}
+	assert_true(digest_parse(&d, DIGEST("5")));
+	assert_null(api_registry_file(&of, &d));
+}
+
+/* The license of all versions is one entry. */
+static void the_index_has_each_digest_once_and_sorted(void **state)
+{
+	(void)state;
+	size_t licenses = 0;
+	for (size_t i = 0; i < of.count; i++) {
+		licenses += of.entries[i].kind == API_LICENSE;
+		assert_true(i == 0 || memcmp(&of.entries[i - 1].digest, &of.entries[i].digest,
+					     sizeof(struct digest)) < 0);
+	}
+	assert_int_equal(licenses, 1);
+}
+
 static void every_listed_tag_has_a_manifest(void **state)
 {
 	(void)state;
@@ -192,6 +221,8 @@ int main(void)
 		cmocka_unit_test(the_files_for_llama_cpp_are_named_as_in_the_hub),
 		cmocka_unit_test(what_a_manifest_names_is_found_by_its_digest),
 		cmocka_unit_test(a_digest_of_nothing_is_not_found),
+		cmocka_unit_test(a_file_is_found_by_its_digest_unless_it_is_withdrawn),
+		cmocka_unit_test(the_index_has_each_digest_once_and_sorted),
 		cmocka_unit_test(every_listed_tag_has_a_manifest),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -21,9 +21,12 @@ struct view {
 	size_t count;
 	struct repository_file files[4];
 	size_t file_count;
+	struct view_kept *kept[2];
 	bool is_private;
 	unsigned references;
 };
+
+static struct view acme = { .name = "acme" }, zoo = { .name = "zoo", .is_private = true };
 
 struct view *view_ref(struct view *v)
 {
@@ -71,6 +74,18 @@ const struct card *view_model(const struct view *v, const char *id)
 	return NULL;
 }
 
+const struct view_kept *view_kept(const struct view *v, const struct card *c)
+{
+	return v->kept[c - v->cards];
+}
+
+const struct view_kept *view_keep(const struct view *v, const struct card *c, struct view_kept *k)
+{
+	struct view *at = v == &acme ? &acme : &zoo;
+	assert_null(at->kept[c - v->cards]);
+	return at->kept[c - v->cards] = k;
+}
+
 int view_card_file(const struct view *v, const struct card_file *f, struct view_file *out,
 		   struct err *e)
 {
@@ -81,11 +96,12 @@ int view_card_file(const struct view *v, const struct card_file *f, struct view_
 
 /* -- requests --------------------------------------------------------------------------------- */
 
-static struct view acme = { .name = "acme" }, zoo = { .name = "zoo", .is_private = true };
 static struct view *const both[] = { &zoo, &acme };
 static const struct face_views views = { both, 2 };
 static struct auth_who who;
 static struct face_answer answer;
+static bool may_work;
+static const char *post; /* the body, or NULL */
 
 static void add_card(struct view *v, const char *text)
 {
@@ -135,17 +151,30 @@ static void may_only(const char *scope)
 	assert_ok(auth_scope_parse(scope, &who.scopes[0], &e), &e);
 }
 
-/* Who may all, at first. */
+/* A worker, for who may all, at first. */
 static int begin(void **state)
 {
 	(void)state;
+	may_work = true;
+	post = NULL;
 	who = (struct auth_who){ .name = mem_strdup(""), .trusted = true };
 	return 0;
+}
+
+static void forget_kept(struct view *v)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		if (v->kept[i])
+			v->kept[i]->free(v->kept[i]);
+		v->kept[i] = NULL;
+	}
 }
 
 static int end(void **state)
 {
 	(void)state;
+	forget_kept(&acme);
+	forget_kept(&zoo);
 	face_answer_release(&answer);
 	auth_who_release(&who);
 	assert_int_equal(acme.references + zoo.references, 0);
@@ -155,11 +184,14 @@ static int end(void **state)
 /* The status; `answer` is what was answered. */
 static unsigned ask(const char *path, const char *query, const char *accept)
 {
-	const struct face_request r = { .method = "GET",
+	const struct face_request r = { .method = post ? "POST" : "GET",
 					.path = path,
 					.query = query,
 					.accept = accept,
 					.base = "https://edge.example",
+					.body = post,
+					.body_len = post ? strlen(post) : 0,
+					.may_work = may_work,
 					.who = &who };
 	face_answer_release(&answer);
 	face_answer(&views, &r, &answer);
@@ -416,6 +448,103 @@ static void the_list_of_models_can_be_searched(void **state)
 	assert_string_equal(buf_str(&answer.body), "[]");
 }
 
+static void paths_are(const char *text, const char *const *paths, size_t count)
+{
+	post = text;
+	assert_int_equal(ask("/api/models/acme/m/paths-info/main", NULL, NULL), 200);
+	assert_string_equal(answer.cache, "no-store");
+	CLEANUP(json_release) json_t *o = body();
+	assert_int_equal(json_array_size(o), count);
+	for (size_t i = 0; i < count; i++)
+		assert_string_equal(json_text(json_array_get(o, i), "path"), paths[i]);
+}
+
+static void paths_are_asked_for_in_json_or_in_a_form(void **state)
+{
+	(void)state;
+	static const char *const file[] = { "m-q4_k_m.gguf", "m-q4_k_m.gguf" };
+	paths_are("{\"paths\":[\"m-q4_k_m.gguf\",\"m-old.gguf\",\"\",7],\"expand\":true}", file, 1);
+	paths_are("{\"paths\":[]}", file, 0);
+	paths_are("paths=m-q4_k_m.gguf&paths=x&expand=True&paths=m%2Dq4_k_m.gguf", file, 2);
+	static const char *const wrong[] = {
+		"{", "{}", "{\"paths\":\"a\"}", "x=1", "paths=%zz", ""
+	};
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		post = wrong[i];
+		assert_int_equal(ask("/api/models/acme/m/paths-info/main", NULL, NULL), 400);
+	}
+	post = "{\"paths\":[]}";
+	assert_int_equal(ask("/api/models/acme/m/paths-info/v9", NULL, NULL), 404);
+	assert_string_equal(header("X-Error-Code"), "RevisionNotFound");
+}
+
+static void only_questions_with_a_body_are_posted(void **state)
+{
+	(void)state;
+	assert_string_equal(face_methods("/api/models/acme/m/paths-info/main"), "POST");
+	static const char *const others[] = { "/", "/api/models/acme/m/paths-info",
+					      "/api/models/acme/m/paths-info/a/b",
+					      "/api/models/acme/paths-info/main",
+					      "/v2/acme/m/paths-info/x/y" };
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		assert_string_equal(face_methods(others[i]), "GET HEAD");
+}
+
+/* -- what is for a worker ---------------------------------------------------------------------- */
+
+static void lists_are_for_a_worker(void **state)
+{
+	(void)state;
+	static const char *const lists[] = { "/v2/_catalog", "/api/models",
+					     "/v2/acme/m/tags/list" };
+	ask("/v2/acme/m/manifests/q4", NULL, OCI);
+	may_work = false;
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		assert_int_equal(ask(lists[i], NULL, NULL), 0);
+		assert_int_equal(answer.header_count, 0);
+		assert_null(answer.face);
+	}
+}
+
+static void the_first_answer_about_a_model_is_for_a_worker_and_no_later_one(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {
+		"/v2/acme/m/manifests/q4",
+		"/v2/acme/m/blobs/sha256:" DIGEST("1"),
+		"/acme/m/resolve/main/m-q4_k_m.gguf",
+		"/api/models/acme/m",
+		"/api/models/acme/m/tree/main",
+	};
+	may_work = false;
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		assert_int_equal(ask(paths[i], NULL, OCI), 0);
+	may_work = true;
+	assert_int_equal(ask(paths[0], NULL, OCI), 200);
+	may_work = false;
+	CLEANUP(mem_free_ptr)
+	char *manifest = mem_printf("/v2/acme/m/manifests/%s", header("Docker-Content-Digest"));
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		assert_int_equal(ask(paths[i], NULL, OCI), 200);
+	assert_int_equal(ask(manifest, NULL, OCI), 200);
+	CLEANUP(json_release) json_t *o = body();
+	CLEANUP(mem_free_ptr)
+	char *config = mem_printf("/v2/acme/m/blobs/%s",
+				  json_text(json_object_get(o, "config"), "digest"));
+	assert_int_equal(ask(config, NULL, NULL), 200);
+	assert_int_equal(ask("/v2/acme/m/blobs/sha256:" DIGEST("9"), NULL, NULL), 404);
+}
+
+static void what_does_not_exist_needs_no_worker(void **state)
+{
+	(void)state;
+	may_work = false;
+	assert_int_equal(ask("/v2/acme/x/manifests/q4", NULL, OCI), 404);
+	may_only("pull:acme/n");
+	assert_int_equal(ask("/v2/acme/m/manifests/q4", NULL, OCI), 404);
+	assert_int_equal(ask("/acme/m/resolve/main/m-q4_k_m.gguf", NULL, OCI), 404);
+}
+
 /* -- tokens ----------------------------------------------------------------------------------- */
 
 static void token_is(const char *authorization, const char *token)
@@ -461,6 +590,11 @@ int main(void)
 		TEST(a_file_has_the_headers_that_pythons_client_reads),
 		TEST(what_is_missing_says_what_it_is),
 		TEST(the_list_of_models_can_be_searched),
+		TEST(paths_are_asked_for_in_json_or_in_a_form),
+		TEST(only_questions_with_a_body_are_posted),
+		TEST(lists_are_for_a_worker),
+		TEST(the_first_answer_about_a_model_is_for_a_worker_and_no_later_one),
+		TEST(what_does_not_exist_needs_no_worker),
 		TEST(the_password_of_basic_credentials_is_handed_back_as_a_token),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
