@@ -13,11 +13,11 @@
  * so that it changes with them and only with them. Two variants whose files have the same name, but
  * another content, have theirs in a folder of the variant's name.
  *
- * Sources: huggingface/huggingface_hub 1.x: hf_api.py (ModelInfo, RepoFile, list_repo_refs);
- * huggingface/huggingface.js, @huggingface/hub 2.17: list-files.ts, model-info.ts, list-models.ts;
- * ggml-org/llama.cpp: common/hf-cache.cpp (get_repo_commit, get_repo_files; commit 03eb25f),
- * common/download.cpp (find_best_model takes the first file that matches: so the files of models
- * come first; commit 0216dab).
+ * Sources: huggingface/huggingface_hub: hf_api.py (ModelInfo, RepoFile, list_repo_refs);
+ * huggingface/huggingface.js, @huggingface/hub 2.17: list-files.ts, model-info.ts, list-models.ts,
+ * paths-info.ts; ggml-org/llama.cpp: common/hf-cache.cpp (get_repo_commit, get_repo_files; commit
+ * 03eb25f), common/download.cpp (find_best_model takes the first file that matches: so the files of
+ * models come first; commit 0216dab).
  */
 #ifndef FERRY_API_HUB_H
 #define FERRY_API_HUB_H

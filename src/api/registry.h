@@ -7,7 +7,7 @@
  * Case does not count, and where no variant has the name, its quantization does: "Q4_K_M". The
  * blobs of files are those of the release; configurations and licenses are made here.
  *
- * Older versions of llama.cpp (b4500 to b8100, -hf NAME/MODEL:TAG) ask the Hub's registry for
+ * Older versions of llama.cpp (common_get_hf_file, -hf NAME/MODEL:TAG) ask the Hub's registry for
  * /v2/NAME/MODEL/manifests/TAG and read "ggufFile" and "mmprojFile" of it, which name files of
  * NAME/MODEL/resolve/main/: so these members are in the manifests, too. Readers of manifests ignore
  * members that they do not know (OCI image-spec 1.1, considerations.md, Extensibility).

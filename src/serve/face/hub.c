@@ -131,7 +131,7 @@ static bool read_json_paths(const struct face_request *r, struct str_list *paths
 	return json_is_array(list);
 }
 
-/* A form: huggingface_hub, hf_api.py, get_paths_info. */
+/* A form: huggingface_hub, hf_api.py (its requests to paths-info). */
 static bool read_form_paths(const struct face_request *r, struct str_list *paths, bool *expand)
 {
 	CLEANUP(mem_free_ptr) char *more = face_document_query(r->body, "expand");

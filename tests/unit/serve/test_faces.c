@@ -385,8 +385,9 @@ static void llama_cpp_finds_the_commit_the_tree_and_the_file(void **state)
 	assert_non_null(strstr(answer.cache, "immutable"));
 }
 
-/* ggml-org/llama.cpp b6000, common/arg.cpp (common_get_hf_file): GET v2/REPO/manifests/TAG with
- * Accept: application/json, then REPO/resolve/main/ggufFile.rfilename. */
+/* ggml-org/llama.cpp, older versions (common_get_hf_file of common/arg.cpp, later download.cpp):
+ * GET v2/REPO/manifests/TAG with Accept: application/json, then
+ * REPO/resolve/main/ggufFile.rfilename. */
 static void an_older_llama_cpp_finds_the_file_by_the_hubs_manifest(void **state)
 {
 	(void)state;
@@ -399,7 +400,7 @@ static void an_older_llama_cpp_finds_the_file_by_the_hubs_manifest(void **state)
 	assert_string_equal(answer.file.file->key, "models/m/m-q4_k_m.gguf");
 }
 
-/* huggingface/huggingface_hub 1.x, file_download.py (get_hf_file_metadata). */
+/* huggingface/huggingface_hub, file_download.py (get_hf_file_metadata). */
 static void a_file_has_the_headers_that_pythons_client_reads(void **state)
 {
 	(void)state;
