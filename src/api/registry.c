@@ -17,22 +17,12 @@ void api_document_release(struct api_document *d)
 	*d = (struct api_document){ 0 };
 }
 
-static const struct format {
-	enum mirror_oci_format bit;
-	const char *suffix;
-	mirror_oci_format_fn *fill;
-} formats[] = {
-	{ OCI_FORMAT_DOCKER, "", mirror_oci_docker },
-	{ OCI_FORMAT_MODELPACK, OCI_TAG_MODELPACK, mirror_oci_modelpack },
-	{ OCI_FORMAT_OLLAMA, OCI_TAG_OLLAMA, mirror_oci_ollama },
-};
-
 /* -- what a tag means ----------------------------------------------------------------------- */
 
 /* A version of a variant in one format. */
 struct wanted {
 	const struct card_variant *variant, *version;
-	const struct format *format;
+	const struct mirror_oci_writer *format;
 };
 
 static bool is_shown(const struct card *c, const struct card_variant *v)
@@ -84,13 +74,13 @@ static bool read_tag(const struct card *c, const char *tag, bool ollama, struct 
 {
 	size_t len = strlen(tag);
 	bool found = read_version(c, tag, len, out);
-	out->format = &formats[ollama ? 2 : 0];
-	for (size_t i = 1; !found && i < ARRAY_LEN(formats); i++) {
-		size_t end = strlen(formats[i].suffix);
-		if (len <= end || strcasecmp(tag + len - end, formats[i].suffix) != 0)
+	out->format = &mirror_oci_writers[ollama ? 2 : 0];
+	for (size_t i = 1; !found && i < MIRROR_OCI_WRITERS; i++) {
+		size_t end = strlen(mirror_oci_writers[i].suffix);
+		if (len <= end || strcasecmp(tag + len - end, mirror_oci_writers[i].suffix) != 0)
 			continue;
 		found = read_version(c, tag, len - end, out);
-		out->format = &formats[i];
+		out->format = &mirror_oci_writers[i];
 	}
 	return found && is_shown(c, out->version) &&
 	       mirror_oci_suits(out->format->bit, out->version);
@@ -220,8 +210,9 @@ static bool walk_next(struct walk *w)
 		for (; w->version <= v->superseded_count; w->version++, w->format = 0) {
 			const struct card_variant *at = w->version ? &v->superseded[w->version - 1]
 								   : v;
-			while (is_shown(w->card, at) && w->format < ARRAY_LEN(formats)) {
-				const struct format *f = &formats[w->format++];
+			while (is_shown(w->card, at) && w->format < MIRROR_OCI_WRITERS) {
+				const struct mirror_oci_writer *f =
+					&mirror_oci_writers[w->format++];
 				w->at = (struct wanted){ v, at, f };
 				if (mirror_oci_suits(f->bit, at))
 					return true;

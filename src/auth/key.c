@@ -167,11 +167,10 @@ int auth_keys_load(const char *path, struct auth_keys *out, struct err *e)
 	return rc < 0 ? rc : auth_keys_parse(buf_str(&text), text.len, path, out, e);
 }
 
-static void put_key(json_t *object, const struct auth_key *k)
+void auth_key_json(const struct auth_key *k, json_t *object)
 {
 	json_put_string(object, "id", k->id);
 	json_put_string(object, "name", k->name);
-	json_put_hex(object, "sha256", k->sha256.bytes, DIGEST_SIZE);
 	json_t *scopes = json_put_array(object, "scopes");
 	for (size_t i = 0; i < k->count; i++) {
 		CLEANUP(buf_release) struct buf text = BUF_INIT(2 * AUTH_SCOPE_MAX);
@@ -188,8 +187,11 @@ int auth_keys_write(const char *path, const struct auth_keys *k, struct err *e)
 	CLEANUP(json_release) json_t *document = json_object();
 	json_put_u64(document, "version", FILE_VERSION);
 	json_t *keys = json_put_array(document, "keys");
-	for (size_t i = 0; i < k->count; i++)
-		put_key(json_push_object(keys), &k->at[i]);
+	for (size_t i = 0; i < k->count; i++) {
+		json_t *object = json_push_object(keys);
+		auth_key_json(&k->at[i], object);
+		json_put_hex(object, "sha256", k->at[i].sha256.bytes, DIGEST_SIZE);
+	}
 	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
 	return rc < 0 ? rc : json_write_file(path, document, 0600, e);
 }

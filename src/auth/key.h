@@ -13,6 +13,7 @@
 
 #include "auth/scope.h"
 #include "hash/sha256.h"
+#include "json/json.h"
 
 #define AUTH_KEY_PREFIX "ferry_"
 #define AUTH_KEY_ID 12     /* lower-case hex digits */
@@ -51,6 +52,9 @@ WARN_UNUSED int auth_keys_write(const char *path, const struct auth_keys *k, str
 struct sha256;
 const struct auth_key *auth_keys_find(const struct auth_keys *k, const char *text,
 				      struct sha256 *hash, int64_t now_s, bool *expired);
+
+/* What may be shown of a key: its id, name, scopes and times. */
+void auth_key_json(const struct auth_key *k, json_t *object);
 
 struct auth_key_order {
 	const char *name;

@@ -20,8 +20,7 @@ static void add_way(struct handoff_ways *w, enum store_links_how how)
 void handoff_ways_find(const struct handoff *h, struct handoff_ways *out)
 {
 	struct handoff_ways w = { .root = h->layout.root };
-	w.public = h->shared && stat(w.root, &w.of_root) == 0 &&
-		   w.of_root.st_uid != geteuid();
+	w.public = h->shared && stat(w.root, &w.of_root) == 0 && w.of_root.st_uid != geteuid();
 	bool link_first = h->engine == HANDOFF_HUGGINGFACE || w.public;
 	if (!link_first)
 		add_way(&w, STORE_LINKS_SYMLINK);

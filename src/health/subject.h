@@ -33,7 +33,7 @@ struct health_subject {
 	struct catalog catalog; /* its mirrors; of a large repository without models */
 	struct probe_roles roles;
 	uint64_t models, variants, bytes; /* of model files, all versions together */
-	struct newest_result newest;             /* what reads the tree, of HEALTH_SUBJECT_MIRROR */
+	struct newest_result newest;      /* what reads the tree, of HEALTH_SUBJECT_MIRROR */
 	struct err why;                   /* HEALTH_SUBJECT_COPY: why it is no newer one */
 };
 /* The subject must not be moved while it is used. */

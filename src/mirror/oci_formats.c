@@ -307,3 +307,9 @@ void mirror_oci_withdrawn(const char *tag, const char *reason, struct oci_manife
 	oci_manifest_annotate(m, REF_NAME, tag);
 	oci_manifest_annotate(m, "org.opencontainers.image.description", reason);
 }
+
+const struct mirror_oci_writer mirror_oci_writers[MIRROR_OCI_WRITERS] = {
+	{ OCI_FORMAT_DOCKER, "", mirror_oci_docker },
+	{ OCI_FORMAT_MODELPACK, OCI_TAG_MODELPACK, mirror_oci_modelpack },
+	{ OCI_FORMAT_OLLAMA, OCI_TAG_OLLAMA, mirror_oci_ollama },
+};

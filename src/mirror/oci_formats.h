@@ -6,11 +6,11 @@
  *    struct ConfigFile; commit 1d14f67) and pkg/distribution/distribution/client.go (checkCompat;
  *    commit 0463b8e); docker/model-spec, spec.md (commit 2df8ca0; there the type of an adapter).
  *    Shards are several layers, in order. llama.cpp's --docker-repo takes the first layer whose
- * type contains "gguf".
+ *    type contains "gguf".
  *  - ModelPack (CNCF): modelpack/model-spec, specs-go/v1/mediatype.go (commit 158c46c) and
  *    specs-go/v1/config.go (commit 050fe41), schema/config-schema.json (commit 11571da).
  *  - Ollama: ollama/ollama, server/images.go (GetModel, pullModelManifest; commit 5dbb81b):
- * Docker's manifest version 2, schema 2; one model file.
+ *    Docker's manifest version 2, schema 2; one model file.
  *
  * Projector and adapters have types of their own in Docker's and Ollama's format; draft models and
  * importance matrices are left out there, because no reader would know what they are for.
@@ -45,6 +45,15 @@ void mirror_oci_modelpack(const struct mirror_oci_subject *s, struct oci_manifes
 			  struct mirror_oci_blob *config, struct mirror_oci_blob *license);
 void mirror_oci_ollama(const struct mirror_oci_subject *s, struct oci_manifest *m,
 		       struct mirror_oci_blob *config, struct mirror_oci_blob *license);
+
+/* All of them. The tags of the first have no suffix. */
+struct mirror_oci_writer {
+	enum mirror_oci_format bit;
+	const char *suffix; /* of its tags */
+	mirror_oci_format_fn *fill;
+};
+#define MIRROR_OCI_WRITERS 3
+extern const struct mirror_oci_writer mirror_oci_writers[MIRROR_OCI_WRITERS];
 
 /* Can readers of this format use the variant? Projectors, adapters and what needs another program
  * are models for ModelPack only; Ollama reads a model from one file. */

@@ -102,19 +102,9 @@ static int add_tag(struct batch *b, const char *tag, const struct oci_manifest *
 	return 0;
 }
 
-static const struct format {
-	enum mirror_oci_format bit;
-	const char *suffix;
-	mirror_oci_format_fn *fill;
-} formats[] = {
-	{ OCI_FORMAT_DOCKER, "", mirror_oci_docker },
-	{ OCI_FORMAT_MODELPACK, OCI_TAG_MODELPACK, mirror_oci_modelpack },
-	{ OCI_FORMAT_OLLAMA, OCI_TAG_OLLAMA, mirror_oci_ollama },
-};
-
 /* version 0: the current one's plain tag. */
-static int fill_tag(struct batch *b, const struct format *f, const struct card_variant *v,
-		    uint64_t version, struct err *e)
+static int fill_tag(struct batch *b, const struct mirror_oci_writer *f,
+		    const struct card_variant *v, uint64_t version, struct err *e)
 {
 	const struct card *card = b->model->card;
 	CLEANUP(oci_manifest_release) struct oci_manifest m = { 0 };
@@ -131,8 +121,9 @@ static int fill_tag(struct batch *b, const struct format *f, const struct card_v
 	return add_tag(b, tag, &m, false, e);
 }
 
-static int withdraw_tag(struct batch *b, const struct format *f, const struct card_variant *v,
-			uint64_t version, const char *reason, struct err *e)
+static int withdraw_tag(struct batch *b, const struct mirror_oci_writer *f,
+			const struct card_variant *v, uint64_t version, const char *reason,
+			struct err *e)
 {
 	CLEANUP(oci_manifest_release) struct oci_manifest m = { 0 };
 	CLEANUP(mem_free_ptr) char *tag = oci_tag(b->model->card->id, v->id, version, f->suffix);
@@ -142,8 +133,8 @@ static int withdraw_tag(struct batch *b, const struct format *f, const struct ca
 
 /* -- one version --------------------------------------------------------------------------- */
 
-static bool can_have(struct batch *b, const struct format *f, const struct card_variant *v,
-		     bool current)
+static bool can_have(struct batch *b, const struct mirror_oci_writer *f,
+		     const struct card_variant *v, bool current)
 {
 	if (mirror_oci_suits(f->bit, v))
 		return true;
@@ -170,8 +161,8 @@ static int add_version(struct batch *b, const struct card_variant *v, const char
 					    b->model->card->id);
 		return 0;
 	}
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(formats); i++) {
-		const struct format *f = &formats[i];
+	for (size_t i = 0; rc == 0 && i < MIRROR_OCI_WRITERS; i++) {
+		const struct mirror_oci_writer *f = &mirror_oci_writers[i];
 		if (!(state_of(b)->formats & f->bit))
 			continue;
 		if (reason) {

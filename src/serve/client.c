@@ -6,8 +6,8 @@
 
 #define MAX_HOPS 32
 
-static bool is_front(const struct settings_serve_net *fronts, size_t count,
-		     const uint8_t address[16])
+bool serve_client_is_front(const struct settings_serve_net *fronts, size_t count,
+			   const uint8_t address[16])
 {
 	for (size_t i = 0; i < count; i++)
 		if (settings_serve_net_has(&fronts[i], address))
@@ -56,7 +56,7 @@ void serve_client_forwarded(const struct settings_serve_net *fronts, size_t coun
 	if (len > CLIENT_FORWARDED)
 		return;
 	for (unsigned i = 0; i < MAX_HOPS; i++) {
-		if (!is_front(fronts, count, address) || !last_hop(list, &len, hop))
+		if (!serve_client_is_front(fronts, count, address) || !last_hop(list, &len, hop))
 			return;
 		memcpy(address, hop, sizeof hop);
 	}

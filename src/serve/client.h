@@ -14,6 +14,10 @@
 #define CLIENT_NETWORK 52          /* with "/64" */
 #define CLIENT_FORWARDED (4 * KIB) /* bytes of X-Forwarded-For that are looked at */
 
+/* Is it the address of a front? */
+bool serve_client_is_front(const struct settings_serve_net *fronts, size_t count,
+			   const uint8_t address[16]);
+
 /* Changes the address of the connection to that of the client. The list is the values of all
  * headers X-Forwarded-For, joined with commas in their order (RFC 9110, section 5.3): a front may
  * add to the value, as nginx does, or add a header, as HAProxy does. It is read from the right:

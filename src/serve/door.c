@@ -1,13 +1,13 @@
 #include "serve/door.h"
 
+#include "serve/client.h"
 #include "serve/exchange.h"
 #include "util/clock.h"
 #include "util/mem.h"
 #include "util/os.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -42,19 +42,18 @@ struct door {
 static void describe(struct exchange_caller *c, const struct sockaddr *address)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	char text[INET6_ADDRSTRLEN] = "unix";
 	if (address && address->sa_family == AF_INET) {
 		memcpy(c->bytes, mapped, sizeof mapped);
 		memcpy(c->bytes + 12,
 		       &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-	} else if (address && address->sa_family == AF_INET6)
+	} else if (address && address->sa_family == AF_INET6) {
 		memcpy(c->bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
 		       16);
-	bool four = memcmp(c->bytes, mapped, sizeof mapped) == 0;
-	if (address && (address->sa_family == AF_INET || address->sa_family == AF_INET6))
-		inet_ntop(four ? AF_INET : AF_INET6, four ? c->bytes + 12 : c->bytes, text,
-			  sizeof text);
-	snprintf(c->address, sizeof c->address, "%s", text);
+	} else {
+		memcpy(c->address, "unix", sizeof "unix");
+		return;
+	}
+	serve_client_text(c->bytes, c->address);
 }
 
 static void arrive(struct entrance *n, struct MHD_Connection *connection, void **ctx)

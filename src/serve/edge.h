@@ -45,14 +45,13 @@ struct edge_views {
 };
 
 struct peers;
-
 struct events;
 
 struct edge {
 	const struct settings_serve *set; /* borrowed, like the following */
 	const struct clock *clock;
 	const struct cancel *cancel;
-	struct report *report;  /* of `events` */
+	struct report *report;  /* that of `events` */
 	struct events *events;  /* owned, like the following; log may be NULL */
 	struct views *releases; /* of `followed` repositories */
 	struct cache *cache;

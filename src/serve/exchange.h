@@ -10,6 +10,7 @@
 #ifndef FERRY_SERVE_EXCHANGE_H
 #define FERRY_SERVE_EXCHANGE_H
 
+#include "serve/client.h"
 #include "serve/edge.h"
 
 #include <microhttpd.h>
@@ -31,16 +32,14 @@ void exchange_lot_end(struct exchange_lot *l);
 /* How many wait. */
 size_t exchange_lot_parked(struct exchange_lot *l);
 
-#define EXCHANGE_ADDRESS 46 /* INET6_ADDRSTRLEN */
-
 /* A connection. The server has it as the context of its socket. */
 struct exchange_caller {
 	struct exchange_caller *next, **at; /* the door's list */
 	struct exchange_lot *lot;
-	char address[EXCHANGE_ADDRESS]; /* "192.0.2.1", "2001:db8::1", "unix" */
-	uint8_t bytes[16];              /* as settings_serve_address() has it */
-	bool trusted;                   /* by the Unix socket for administration */
-	bool counted, refused;          /* by limit_connect() */
+	char address[CLIENT_TEXT]; /* "192.0.2.1", "2001:db8::1", "unix" */
+	uint8_t bytes[16];         /* as settings_serve_address() has it */
+	bool trusted;              /* by the Unix socket for administration */
+	bool counted, refused;     /* by limit_connect() */
 	int fd;
 	/* The object that the kernel sends from its file; NULL: none. Only compared. */
 	const struct cache_blob *_Atomic sends;

@@ -32,11 +32,7 @@ bool exchange_is_ambiguous(const struct exchange *x)
 
 static bool is_front(const struct edge *e, const uint8_t bytes[16])
 {
-	const struct settings_serve *set = e->set;
-	for (size_t i = 0; i < set->front_count; i++)
-		if (settings_serve_net_has(&set->fronts[i], bytes))
-			return true;
-	return false;
+	return serve_client_is_front(e->set->fronts, e->set->front_count, bytes);
 }
 
 static enum MHD_Result add_forwarded(void *ctx, enum MHD_ValueKind kind, const char *name,

@@ -36,11 +36,11 @@ struct exchange {
 	char *path;         /* decoded */
 	const char *query;  /* in target; or NULL */
 	char *base;
-	char address[EXCHANGE_ADDRESS]; /* of the client, also behind a front */
-	uint8_t bytes[16];              /* the same */
-	char *client;                   /* whom limits count */
-	bool counted;                   /* by limit_connect() */
-	char *refusal;                  /* why the credentials are refused; NULL: they are not */
+	char address[CLIENT_TEXT]; /* of the client, also behind a front */
+	uint8_t bytes[16];         /* the same */
+	char *client;              /* whom limits count */
+	bool counted;              /* by limit_connect() */
+	char *refusal;             /* why the credentials are refused; NULL: they are not */
 	struct buf body;
 	uint64_t received; /* of the body, also behind its end */
 	struct auth_who who;

@@ -6,9 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <stdio.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -74,7 +73,7 @@ static int add(struct serve_sockets *all, int fd, bool admin, bool ours, struct 
 {
 	if (all->count == SERVE_SOCKETS) {
 		file_close(&fd);
-		return err_set(e, ERR_USAGE, "at most %d sockets can be listened at",
+		return err_set(e, ERR_USAGE, "at most %d sockets can be listened on",
 			       SERVE_SOCKETS);
 	}
 	struct serve_socket *s = &all->at[all->count++];
@@ -90,8 +89,7 @@ static int add(struct serve_sockets *all, int fd, bool admin, bool ours, struct 
 static bool take_number(const char *name, uint64_t *out)
 {
 	const char *value = getenv(name);
-	bool ok = value && parse_u64(value, out);
-	return ok;
+	return value && parse_u64(value, out);
 }
 
 static int take_inherited(struct serve_sockets *all, struct err *e)
@@ -117,7 +115,7 @@ static int take_inherited(struct serve_sockets *all, struct err *e)
 
 /* ---- our own ---- */
 
-/* Does a process answer at it? One that ended without removing it leaves it. */
+/* Left behind by a process that was killed: nobody listens on it. */
 static bool is_abandoned(const struct sockaddr_un *address)
 {
 	CLEANUP(file_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -144,14 +142,15 @@ static int open_local(struct serve_sockets *all, const char *path, bool admin, s
 		unlink(path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	mode_t before = umask(admin ? 0077 : 0111);
-	bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+	bool listens = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+		       listen(fd, BACKLOG) == 0;
 	int sys = errno;
 	umask(before);
-	if (bound && listen(fd, BACKLOG) == 0)
+	if (listens)
 		return add(all, fd, admin, true, e);
 	file_close(&fd);
 	if (sys == EADDRINUSE)
-		return err_set(e, ERR_CONFLICT, "another program listens at unix:%s", path);
+		return err_set(e, ERR_CONFLICT, "another program listens on unix:%s", path);
 	return err_sys(e, sys, "unix:%s", path);
 }
 
@@ -202,7 +201,7 @@ static int open_inet(struct serve_sockets *all, const struct settings_serve_plac
 		return open_inet(all, &four, e);
 	}
 	if (sys == EADDRINUSE)
-		return err_set(e, ERR_CONFLICT, "another program listens at %s:%s", p->host, port);
+		return err_set(e, ERR_CONFLICT, "another program listens on %s:%s", p->host, port);
 	return err_sys(e, sys, "listen: %s:%s", p->host, port);
 }
 

@@ -1,5 +1,5 @@
 /*
- * Sockets to listen at: made here, or handed over by systemd (sd_listen_fds(3)), and what systemd
+ * Sockets to listen on: made here, or handed over by systemd (sd_listen_fds(3)), and what systemd
  * is told (sd_notify(3)). Both protocols are a few lines; libsystemd is not needed.
  *
  * Prefixes: serve_.

@@ -460,9 +460,9 @@ int conf_check_keys(const struct conf *c, const struct conf_section *s, const ch
 int conf_check_kinds(const struct conf *c, struct err *e)
 {
 	static const char *const kinds[] = {
-		"repository", "mirror",   "access", "publish", "announce", "fetch",
-		"prepare",    "security", "alert",  "stats",   "health",   "logs",
-		"site",       "cost",     "price",  "front",   "serve",    "node",     NULL,
+		"repository", "mirror", "access", "publish", "announce", "fetch", "prepare",
+		"security",   "alert",  "stats",  "health",  "logs",     "site",  "cost",
+		"price",      "front",  "serve",  "node",    NULL,
 	};
 	for (size_t i = 0; i < c->count; i++) {
 		const struct conf_section *s = &c->sections[i];

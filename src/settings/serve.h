@@ -4,7 +4,7 @@
 
 #include "settings/conf.h"
 
-/* A place to listen at: "HOST:PORT" (HOST empty: every address; "[::1]:8480") or "unix:PATH". */
+/* A place to listen on: "HOST:PORT" (HOST empty: every address; "[::1]:8480") or "unix:PATH". */
 struct settings_serve_place {
 	char *host; /* without brackets; "": every address; NULL: a Unix socket */
 	unsigned port;

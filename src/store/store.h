@@ -203,10 +203,9 @@ struct store_gc {
 bool store_has_edge(const struct store *s);
 
 /* Removes blobs that no variant links to or waits for (in the store of an edge only with
- * s->edge_too), damaged blobs, temporary files older than
- * a day, partials that the store has as blobs, others (and their pending records) not changed for
- * partial_age_s (UINT64_MAX: none) that no process works on, and cached manifests not used for 30
- * days. dry_run only counts. */
+ * s->edge_too), damaged blobs, temporary files older than a day, partials that the store has as
+ * blobs, others (and their pending records) not changed for partial_age_s (UINT64_MAX: none) that
+ * no process works on, and cached manifests not used for 30 days. dry_run only counts. */
 WARN_UNUSED int store_gc(const struct store *s, uint64_t partial_age_s, bool dry_run,
 			 struct store_gc *out, struct err *e);
 

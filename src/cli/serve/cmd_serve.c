@@ -16,7 +16,7 @@ struct serve_opts {
 
 static const struct opt opts[] = {
 	OPT_ENTRY(OPT_LIST, serve_opts, listen, 'l', "listen", "HOST:PORT",
-		  "listen there, instead of where ferry.conf says; a port of 0 is any free one, "
+		  "listen there, instead of where ferry.conf says; port 0 is any free one, "
 		  "unix:/PATH a Unix socket; may be given several times"),
 	OPT_HINTED(OPT_STRING, serve_opts, log, 0, "log", "FILE", HINT_FILE,
 		   "write the access log there; - is standard output"),

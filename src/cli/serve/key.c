@@ -71,17 +71,7 @@ static int open_desk(struct cli *cli, bool change, struct desk *d, struct err *e
 
 static void put_key(json_t *object, const struct auth_key *k, int64_t now_s)
 {
-	json_put_string(object, "id", k->id);
-	json_put_string(object, "name", k->name);
-	json_t *scopes = json_put_array(object, "scopes");
-	for (size_t i = 0; i < k->count; i++) {
-		CLEANUP(buf_release) struct buf text = BUF_INIT(2 * AUTH_SCOPE_MAX);
-		auth_scope_text(&k->scopes[i], &text);
-		json_push_string(scopes, buf_str(&text));
-	}
-	json_put_time(object, "created", k->created_s);
-	if (k->expires_s)
-		json_put_time(object, "expires", k->expires_s);
+	auth_key_json(k, object);
 	json_put_bool(object, "expired", k->expires_s && now_s >= k->expires_s);
 }
 

@@ -231,8 +231,8 @@ void face_registry_token(const char *authorization, struct face_answer *out)
 	bool has = authorization && auth_header_parse(authorization, &plain);
 	const char *secret = has && utf8_valid(plain.data, plain.len) ? buf_str(&plain) : NULL;
 	json_t *root = json_object();
-	json_put_string(root, "token", secret ? secret : FACE_REGISTRY_ANONYMOUS);
-	json_put_string(root, "access_token", secret ? secret : FACE_REGISTRY_ANONYMOUS);
+	json_put_string(root, "token", secret ? secret : AUTH_ANONYMOUS);
+	json_put_string(root, "access_token", secret ? secret : AUTH_ANONYMOUS);
 	json_put_u64(root, "expires_in", TOKEN_S);
 	face_document_error(out, 200, root);
 }

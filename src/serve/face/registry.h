@@ -26,11 +26,10 @@ bool face_registry(const struct face_views *v, const struct face_request *r,
  * GET /v2/token, to which a Bearer challenge sends readers: {"token": …}. authorization: the
  * header's value, or NULL. The password of Basic credentials, which is a key or a token of ours, is
  * handed back, so that it comes as Bearer. Without credentials, and with others, the token is
- * FACE_REGISTRY_ANONYMOUS, which stands for none.
+ * AUTH_ANONYMOUS (auth/auth.h), which stands for none.
  * https://distribution.github.io/distribution/spec/auth/token/
  */
 #define FACE_REGISTRY_TOKEN "/v2/token"
-#define FACE_REGISTRY_ANONYMOUS "anonymous"
 void face_registry_token(const char *authorization, struct face_answer *out);
 
 #endif

@@ -570,7 +570,7 @@ static void the_password_of_basic_credentials_is_handed_back_as_a_token(void **s
 					    "Basic dQ==",               /* u */
 					    "Basic ****", "Basic dToA" /* u:NUL */ };
 	for (size_t i = 0; i < ARRAY_LEN(none); i++)
-		token_is(none[i], FACE_REGISTRY_ANONYMOUS);
+		token_is(none[i], AUTH_ANONYMOUS);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -89,110 +89,24 @@ static void each_edge_gets_about_the_same_part(void **state)
 	assert_int_equal(moved, 0);
 }
 
+/* The start of a record (RFC 1035, section 4.1.3): the name of the question, SRV, IN, a minute. */
+#define SRV "\xc0\x0c\0\x21\0\1\0\0\0\x3c"
+
 static void names_of_dns_become_urls(void **state)
 {
-	static const unsigned char answer[] = {
-		0,
-		1,
-		0x81,
-		0x80,
-		0,
-		1,
-		0,
-		3,
-		0,
-		0,
-		0,
-		0,
-		4,
-		'e',
-		'd',
-		'g',
-		'e',
-		0,
-		0,
-		33,
-		0,
-		1,
-		/* _: port 8480, "a.edge" */
-		0xc0,
-		12,
-		0,
-		33,
-		0,
-		1,
-		0,
-		0,
-		0,
-		60,
-		0,
-		10,
-		0,
-		0,
-		0,
-		0,
-		0x21,
-		0x20,
-		1,
-		'a',
-		0xc0,
-		12,
-		/* port 443, "b" */
-		0xc0,
-		12,
-		0,
-		33,
-		0,
-		1,
-		0,
-		0,
-		0,
-		60,
-		0,
-		9,
-		0,
-		0,
-		0,
-		0,
-		0x01,
-		0xbb,
-		1,
-		'b',
-		0,
-		/* a name that is no host */
-		0xc0,
-		12,
-		0,
-		33,
-		0,
-		1,
-		0,
-		0,
-		0,
-		60,
-		0,
-		9,
-		0,
-		0,
-		0,
-		0,
-		0x01,
-		0xbb,
-		1,
-		'@',
-		0,
-	};
+	static const unsigned char answer[] =
+		"\0\1\x81\x80\0\1\0\3\0\0\0\0\4edge\0\0\x21\0\1" /* one question, three answers */
+		SRV "\0\x0a\0\0\0\0\x21\x20\1a\xc0\x0c"          /* port 8480, "a.edge" */
+		SRV "\0\x09\0\0\0\0\x01\xbb\1b\0"                /* port 443, "b" */
+		SRV "\0\x09\0\0\0\0\x01\xbb\1@";                 /* no host; ends with 0 */
 	CLEANUP(str_list_release) struct str_list urls = { 0 };
 	struct err e = ERR_INIT;
 	(void)state;
-	unsigned char copy[sizeof answer];
-	memcpy(copy, answer, sizeof answer);
-	copy[33] = 10; /* of the first record: 6 and 4 */
-	assert_ok(peers_srv_parse(copy, sizeof copy, &urls, &e), &e);
+	assert_ok(peers_srv_parse(answer, sizeof answer, &urls, &e), &e);
 	assert_int_equal(urls.count, 2);
 	assert_string_equal(urls.at[0], "http://a.edge:8480");
 	assert_string_equal(urls.at[1], "https://b:443");
-	assert_int_equal(peers_srv_parse(copy, sizeof copy - 5, &urls, &e), -ERR_INTEGRITY);
+	assert_int_equal(peers_srv_parse(answer, sizeof answer - 5, &urls, &e), -ERR_INTEGRITY);
 }
 
 static void peers_are_known_by_their_urls(void **state)
