@@ -74,7 +74,7 @@ static bool read_tag(const struct card *c, const char *tag, bool ollama, struct 
 {
 	size_t len = strlen(tag);
 	bool found = read_version(c, tag, len, out);
-	out->format = &mirror_oci_writers[ollama ? 2 : 0];
+	out->format = &mirror_oci_writers[ollama ? MIRROR_OCI_OLLAMA : MIRROR_OCI_DOCKER];
 	for (size_t i = 1; !found && i < MIRROR_OCI_WRITERS; i++) {
 		size_t end = strlen(mirror_oci_writers[i].suffix);
 		if (len <= end || strcasecmp(tag + len - end, mirror_oci_writers[i].suffix) != 0)

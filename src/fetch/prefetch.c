@@ -121,8 +121,7 @@ static void add(struct prefetch *p, const char *path)
 	o->first = w;
 }
 
-/* -- getting it, on several threads -------------------------------------------------------------
- */
+/* -- getting it, on several threads ------------------------------------------------------------ */
 
 static int keep(struct object *o, const struct wanted *w, const struct buf *bytes, struct err *e)
 {

@@ -376,8 +376,7 @@ static bool begin_left(struct engine *g, struct task *out)
 	return false;
 }
 
-/* -- pieces that somebody waits for --------------------------------------------------------------
- */
+/* -- pieces that somebody waits for ------------------------------------------------------------ */
 
 /* Is there a source that would have it long before this one? */
 static bool is_outclassed(struct engine *g, const struct lane *l, const struct file *f,

@@ -1,5 +1,6 @@
 #include "mirror/oci_formats.h"
 
+#include "oci/tag.h"
 #include "util/mem.h"
 
 #include <ctype.h>
@@ -135,8 +136,8 @@ static void docker_config(const struct mirror_oci_subject *s, const struct oci_m
 	take_json(o, out);
 }
 
-void mirror_oci_docker(const struct mirror_oci_subject *s, struct oci_manifest *m,
-		       struct mirror_oci_blob *config, struct mirror_oci_blob *license)
+static void fill_docker(const struct mirror_oci_subject *s, struct oci_manifest *m,
+			struct mirror_oci_blob *config, struct mirror_oci_blob *license)
 {
 	m->type = mem_strdup(OCI_TYPE_MANIFEST);
 	for (size_t i = 0; i < card_model_files(s->variant); i++) {
@@ -199,8 +200,8 @@ static void modelpack_config(const struct mirror_oci_subject *s, const struct oc
 	take_json(o, out);
 }
 
-void mirror_oci_modelpack(const struct mirror_oci_subject *s, struct oci_manifest *m,
-			  struct mirror_oci_blob *config, struct mirror_oci_blob *license)
+static void fill_modelpack(const struct mirror_oci_subject *s, struct oci_manifest *m,
+			   struct mirror_oci_blob *config, struct mirror_oci_blob *license)
 {
 	m->type = mem_strdup(OCI_TYPE_MANIFEST);
 	m->artifact_type = mem_strdup(MODELPACK_TYPE);
@@ -247,8 +248,8 @@ static void ollama_config(const struct mirror_oci_subject *s, const struct oci_m
 	take_json(o, out);
 }
 
-void mirror_oci_ollama(const struct mirror_oci_subject *s, struct oci_manifest *m,
-		       struct mirror_oci_blob *config, struct mirror_oci_blob *license)
+static void fill_ollama(const struct mirror_oci_subject *s, struct oci_manifest *m,
+			struct mirror_oci_blob *config, struct mirror_oci_blob *license)
 {
 	const struct card_file *f = &s->variant->files[0];
 	m->type = mem_strdup(OCI_TYPE_DOCKER);
@@ -309,7 +310,7 @@ void mirror_oci_withdrawn(const char *tag, const char *reason, struct oci_manife
 }
 
 const struct mirror_oci_writer mirror_oci_writers[MIRROR_OCI_WRITERS] = {
-	{ OCI_FORMAT_DOCKER, "", mirror_oci_docker },
-	{ OCI_FORMAT_MODELPACK, OCI_TAG_MODELPACK, mirror_oci_modelpack },
-	{ OCI_FORMAT_OLLAMA, OCI_TAG_OLLAMA, mirror_oci_ollama },
+	[MIRROR_OCI_DOCKER] = { OCI_FORMAT_DOCKER, "", fill_docker },
+	[MIRROR_OCI_MODELPACK] = { OCI_FORMAT_MODELPACK, OCI_TAG_MODELPACK, fill_modelpack },
+	[MIRROR_OCI_OLLAMA] = { OCI_FORMAT_OLLAMA, OCI_TAG_OLLAMA, fill_ollama },
 };

@@ -39,21 +39,18 @@ struct mirror_oci_subject {
 /* Each fills *m, and adds the blobs that have to be uploaded before it; the caller owns both. */
 typedef void mirror_oci_format_fn(const struct mirror_oci_subject *s, struct oci_manifest *m,
 				  struct mirror_oci_blob *config, struct mirror_oci_blob *license);
-void mirror_oci_docker(const struct mirror_oci_subject *s, struct oci_manifest *m,
-		       struct mirror_oci_blob *config, struct mirror_oci_blob *license);
-void mirror_oci_modelpack(const struct mirror_oci_subject *s, struct oci_manifest *m,
-			  struct mirror_oci_blob *config, struct mirror_oci_blob *license);
-void mirror_oci_ollama(const struct mirror_oci_subject *s, struct oci_manifest *m,
-		       struct mirror_oci_blob *config, struct mirror_oci_blob *license);
 
-/* All of them. The tags of the first have no suffix. */
-struct mirror_oci_writer {
-	enum mirror_oci_format bit;
-	const char *suffix; /* of its tags */
-	mirror_oci_format_fn *fill;
+enum mirror_oci_writer_index {
+	MIRROR_OCI_DOCKER,
+	MIRROR_OCI_MODELPACK,
+	MIRROR_OCI_OLLAMA,
+	MIRROR_OCI_WRITERS
 };
-#define MIRROR_OCI_WRITERS 3
-extern const struct mirror_oci_writer mirror_oci_writers[MIRROR_OCI_WRITERS];
+extern const struct mirror_oci_writer {
+	enum mirror_oci_format bit;
+	const char *suffix; /* of its tags; of Docker's "" */
+	mirror_oci_format_fn *fill;
+} mirror_oci_writers[MIRROR_OCI_WRITERS];
 
 /* Can readers of this format use the variant? Projectors, adapters and what needs another program
  * are models for ModelPack only; Ollama reads a model from one file. */

@@ -2,6 +2,7 @@
 
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 
 #include <signal.h>
 
@@ -109,7 +110,7 @@ int cache_new(const struct cache_options *o, struct cache **out, struct err *e)
 	c->stop.also = o->cancel;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->making_room, NULL);
-	pthread_cond_init(&c->wakes, NULL);
+	os_cond_init(&c->wakes);
 	if (begin(c, e) < 0) {
 		cache_free(c);
 		return -(int)e->class;

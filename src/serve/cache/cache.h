@@ -106,11 +106,6 @@ WARN_UNUSED int cache_blob_map(struct cache_blob *b, struct buf *out, struct err
 /* The same of those that are on their way. */
 WARN_UNUSED int cache_blob_flying(struct cache_blob *b, struct buf *out, struct err *e);
 
-/* All bytes of a small object (a card, a manifest): waits for the network. For workers, never for
- * a thread of the server. */
-WARN_UNUSED int cache_read_small(struct cache *c, struct view *v, const struct view_file *f,
-				 struct buf *out, struct err *e);
-
 /* Fetches it without a reader, behind those that have one. */
 WARN_UNUSED int cache_preload(struct cache *c, struct view *v, const struct view_file *f,
 			      struct err *e);

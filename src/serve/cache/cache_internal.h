@@ -16,8 +16,9 @@
 struct stamp {
 	uint64_t size, modified_ns, changed_ns, inode;
 };
-/* False unless it is a regular file. */
+/* Both are false unless it is a regular file; the path may not be a link either. */
 bool cache_stamp_of(int fd, struct stamp *out);
+bool cache_stamp_at(const char *path, struct stamp *out);
 bool cache_stamp_equal(const struct stamp *a, const struct stamp *b);
 /* Has the open file no name any more? */
 bool cache_is_nameless(int fd);
@@ -149,6 +150,7 @@ void cache_protect(struct cache *c);
 
 /* ---- small.c; a callback of pulls_options ---- */
 
+/* All bytes of a small object (a card, a manifest). Waits for the network. */
 WARN_UNUSED int cache_small(void *ctx, struct view *v, const struct view_file *f, struct buf *out,
 			    struct err *e);
 

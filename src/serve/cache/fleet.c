@@ -48,8 +48,7 @@ uint64_t fleet_weight(uint64_t edge, const struct digest *sha256, uint32_t piece
 	return mix(mix(edge) ^ mix(object + 0x9e3779b97f4a7c15 * (piece + 1ULL)));
 }
 
-/* -- asking -------------------------------------------------------------------------------------
- */
+/* -- asking ------------------------------------------------------------------------------------ */
 
 static uint32_t count_bits(const struct peers_have *h)
 {
@@ -155,8 +154,7 @@ void fleet_landed(struct fleet *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* -- deciding; with the lock --------------------------------------------------------------------
- */
+/* -- deciding; with the lock ------------------------------------------------------------------- */
 
 /* Can it be asked, and has it not failed in this run? */
 static bool is_useful(const struct fleet *s, const struct member *m)

@@ -30,6 +30,12 @@ bool cache_stamp_of(int fd, struct stamp *out)
 	return fstat(fd, &st) == 0 && stamp_from(&st, out);
 }
 
+bool cache_stamp_at(const char *path, struct stamp *out)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && stamp_from(&st, out);
+}
+
 bool cache_stamp_equal(const struct stamp *a, const struct stamp *b)
 {
 	return a->size == b->size && a->modified_ns == b->modified_ns &&
@@ -116,8 +122,7 @@ static bool look(const struct cache *c, const struct digest *d, struct stamp *ou
 		 int64_t *checked_s)
 {
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(&c->store, d);
-	struct stat st;
-	if (lstat(path, &st) < 0 || !stamp_from(&st, out))
+	if (!cache_stamp_at(path, out))
 		return false;
 	*right = blob_is_as_verified(&c->store, d) && is_older_than_mark(c, d, out, checked_s);
 	return true;
@@ -143,8 +148,7 @@ bool cache_object_adopt(struct cache *c, const struct digest *d)
 static bool begin_verify(struct cache *c, const struct digest *d, struct stamp *before)
 {
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(&c->store, d);
-	struct stat st;
-	if (lstat(path, &st) < 0 || !stamp_from(&st, before))
+	if (!cache_stamp_at(path, before))
 		return false;
 	pthread_mutex_lock(&c->lock);
 	struct object *o = cache_object_put(c, d, before, false);
@@ -159,8 +163,7 @@ static bool end_verify(struct cache *c, const struct digest *d, const struct sta
 {
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(&c->store, d);
 	struct stamp s;
-	struct stat st;
-	bool there = lstat(path, &st) == 0 && stamp_from(&st, &s);
+	bool there = cache_stamp_at(path, &s);
 	pthread_mutex_lock(&c->lock);
 	struct object *o = cache_object_find(c, d);
 	right = right && there && cache_stamp_equal(&s, before);

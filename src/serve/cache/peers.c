@@ -37,8 +37,7 @@ struct peers {
 	unsigned generation;
 };
 
-/* -- the list -----------------------------------------------------------------------------------
- */
+/* -- the list ---------------------------------------------------------------------------------- */
 
 static void copy_certificates(const struct peers *p, const char *url, struct http_access *to)
 {
@@ -115,8 +114,7 @@ static int add(struct peers *p, const char *url, bool configured, struct err *e)
 	return 0;
 }
 
-/* -- those that DNS names -----------------------------------------------------------------------
- */
+/* -- those that DNS names ---------------------------------------------------------------------- */
 
 static bool is_named(const struct str_list *urls, const char *url)
 {
@@ -158,8 +156,7 @@ static void *watch_dns(void *arg)
 	return NULL;
 }
 
-/* -- all of them --------------------------------------------------------------------------------
- */
+/* -- all of them ------------------------------------------------------------------------------- */
 
 int peers_new(const struct peers_options *o, struct peers **out, struct err *e)
 {
@@ -228,8 +225,7 @@ void peers_count(struct peers *p, unsigned *known, unsigned *up)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* -- sources ------------------------------------------------------------------------------------
- */
+/* -- sources ----------------------------------------------------------------------------------- */
 
 static void add_source(struct peers *p, struct peer *x, const char *repository,
 		       struct source_list *l)
@@ -274,8 +270,7 @@ struct peer *peers_of(struct peers *p, const struct source *s)
 	return found;
 }
 
-/* -- asking -------------------------------------------------------------------------------------
- */
+/* -- asking ------------------------------------------------------------------------------------ */
 
 struct peers_asker {
 	struct peers *peers;

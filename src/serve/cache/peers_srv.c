@@ -13,8 +13,7 @@
 #define SRV_FIXED 6     /* priority, weight, port */
 #define RECORD_FIXED 10 /* type, class, time to live, length */
 
-/* -- the answer (RFC 1035, 4.1) -----------------------------------------------------------------
- */
+/* -- the answer (RFC 1035, 4.1) ---------------------------------------------------------------- */
 
 struct message {
 	const unsigned char *data, *end, *at;
@@ -103,8 +102,7 @@ int peers_srv_parse(const unsigned char *answer, size_t len, struct str_list *ou
 		       : err_set(e, ERR_INTEGRITY, "the answer of the DNS server is malformed");
 }
 
-/* -- asking ---------------------------------------------------------------------------------------
- */
+/* -- asking ------------------------------------------------------------------------------------ */
 
 int peers_srv_ask(const char *name, struct str_list *out, struct err *e)
 {

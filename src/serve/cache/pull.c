@@ -14,8 +14,7 @@
 #define PRELOAD_AGAIN_MS 30000
 #define STEP_MS 1000 /* between two runs, while readers wait */
 
-/* -- one of them --------------------------------------------------------------------------------
- */
+/* -- one of them ------------------------------------------------------------------------------- */
 
 static struct pull **bucket(struct pulls *p, const struct digest *d)
 {
@@ -143,8 +142,7 @@ static struct pull *next(struct pulls *p)
 	return NULL;
 }
 
-/* -- what failed; with the lock -----------------------------------------------------------------
- */
+/* -- what failed; with the lock ---------------------------------------------------------------- */
 
 /* Takes those that may be begun again from the list, and the oldest of too many: the caller frees
  * the result, which is linked by `later`. */
@@ -185,8 +183,7 @@ static uint64_t pause_ms(const struct pull *x, const struct err *why)
 	return why->class == ERR_CANCELLED ? 0 : MAX(ms, MIN(why->retry_after_s, 3600) * 1000);
 }
 
-/* -- threads ------------------------------------------------------------------------------------
- */
+/* -- threads ----------------------------------------------------------------------------------- */
 
 /* Readers that have got something do not lose it because the network fails for a moment. */
 static bool goes_on(struct pull *x, const struct err *why)
@@ -291,8 +288,7 @@ static void grow(struct pulls *p)
 		p->thread_count++;
 }
 
-/* -- readers ------------------------------------------------------------------------------------
- */
+/* -- readers ----------------------------------------------------------------------------------- */
 
 /* With the lock: one that is there gets another reader. */
 static void join(struct pull *x, enum pull_urgency urgency)
@@ -374,8 +370,7 @@ void pull_close(struct pull *x)
 		pull_free(x);
 }
 
-/* -- all of them --------------------------------------------------------------------------------
- */
+/* -- all of them ------------------------------------------------------------------------------- */
 
 int pulls_new(const struct pulls_options *o, struct pulls **out, struct err *e)
 {

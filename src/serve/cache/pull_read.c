@@ -23,8 +23,7 @@ static bool is_there(const struct pull *p, uint32_t piece)
 	return atomic_load_explicit(&p->there[piece], memory_order_acquire);
 }
 
-/* -- what is there --------------------------------------------------------------------------------
- */
+/* -- what is there ----------------------------------------------------------------------------- */
 
 /* Bytes from offset on, up to the end of a piece after which nothing is there, or the limit. */
 static uint64_t there_from(const struct pull *p, uint64_t offset, uint64_t length)
@@ -85,8 +84,7 @@ int pull_flying(struct pull *p, struct buf *out, struct err *e)
 	return write_map(p, p->flying, out, e);
 }
 
-/* -- waiting; with the lock ---------------------------------------------------------------------
- */
+/* -- waiting; with the lock -------------------------------------------------------------------- */
 
 /* Has pull_ready() another answer than 0? */
 static bool has_answer(const struct pull *p, const struct cache_wait *w)
@@ -210,8 +208,7 @@ void pull_forget(struct pull *p, struct cache_wait *w)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* -- from the engine ----------------------------------------------------------------------------
- */
+/* -- from the engine --------------------------------------------------------------------------- */
 
 uint32_t pull_wanted(struct pull *p, size_t n, bool *ahead)
 {

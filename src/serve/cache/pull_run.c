@@ -11,8 +11,7 @@
 
 #define PULL_MEMORY (32 * MIB) /* of the pieces of one pull, at least */
 
-/* -- small objects ------------------------------------------------------------------------------
- */
+/* -- small objects ----------------------------------------------------------------------------- */
 
 static void count_sources(struct pulls *p, const struct source_list *l)
 {
@@ -67,8 +66,7 @@ static int find_pieces(struct pull *p, struct err *e)
 	return 0;
 }
 
-/* -- the file, on the engine's threads ----------------------------------------------------------
- */
+/* -- the file, on the engine's threads --------------------------------------------------------- */
 
 static bool is_same_file(int a, int b)
 {
@@ -160,8 +158,7 @@ static bool may(struct engine_job *j, const struct source *s, uint32_t piece)
 	return fleet_may(p->fleet, s, piece, pull_is_wanted(p, piece));
 }
 
-/* -- the run ------------------------------------------------------------------------------------
- */
+/* -- the run ----------------------------------------------------------------------------------- */
 
 static int make_room(struct pull *p, struct err *e)
 {

@@ -70,8 +70,7 @@ void pull_sources_free(struct pull_sources *p)
 	free(p);
 }
 
-/* -- a new list ---------------------------------------------------------------------------------
- */
+/* -- a new list -------------------------------------------------------------------------------- */
 
 static void add_endpoints(const struct pull_sources *p, struct source_list *l, const char *name)
 {
@@ -119,8 +118,7 @@ static struct sources *sources_new(const struct pull_sources *p, struct view *v)
 	return s;
 }
 
-/* -- bans ---------------------------------------------------------------------------------------
- */
+/* -- bans -------------------------------------------------------------------------------------- */
 
 static struct ban *find_ban(struct pull_sources *p, const char *url)
 {
@@ -165,8 +163,7 @@ static bool refresh(struct pull_sources *p, struct source *s)
 	return s->banned;
 }
 
-/* -- taking and giving back ---------------------------------------------------------------------
- */
+/* -- taking and giving back -------------------------------------------------------------------- */
 
 static bool is_of(const struct sources *s, const struct view *v)
 {

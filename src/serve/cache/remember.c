@@ -3,7 +3,6 @@
 #include "serve/cache/cache_internal.h"
 #include "util/file.h"
 #include "util/mem.h"
-#include "util/os.h"
 #include "util/text.h"
 
 #include <string.h>
@@ -73,11 +72,8 @@ static void recall(void *ctx, const struct remembered *r)
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(&c->store, &r->sha256);
 	const struct stamp was = { r->size, r->modified_ns, r->changed_ns, r->inode };
 	struct stamp is;
-	struct stat st;
-	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+	if (!cache_stamp_at(path, &is))
 		return;
-	is = (struct stamp){ (uint64_t)st.st_size, os_modified_ns(&st), os_changed_ns(&st),
-			     (uint64_t)st.st_ino };
 	pthread_mutex_lock(&c->lock);
 	if (!cache_object_find(c, &r->sha256)) {
 		bool right = r->checked_s > 0 && cache_stamp_equal(&was, &is);

@@ -3,11 +3,10 @@
 
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 
 #define TICK_S 10
 #define REMEMBER_S 60
@@ -23,17 +22,10 @@
 /* False: it is time to end. */
 static bool pause_ms(struct cache *c, uint64_t ms)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)(ms / 1000);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	uint64_t now_ms = clock_now_ms(NULL), end_ms = now_ms + ms;
 	pthread_mutex_lock(&c->lock);
-	while (!c->ending && pthread_cond_timedwait(&c->wakes, &c->lock, &until) != ETIMEDOUT)
-		continue;
+	for (; !c->ending && now_ms < end_ms; now_ms = clock_now_ms(NULL))
+		os_cond_wait(&c->wakes, &c->lock, (unsigned)(end_ms - now_ms));
 	bool goes_on = !c->ending;
 	pthread_mutex_unlock(&c->lock);
 	return goes_on && cancel_signal(&c->stop) == 0;

@@ -74,9 +74,3 @@ int cache_small(void *ctx, struct view *v, const struct view_file *f, struct buf
 		keep(c, f, out);
 	return rc;
 }
-
-int cache_read_small(struct cache *c, struct view *v, const struct view_file *f, struct buf *out,
-		     struct err *e)
-{
-	return cache_small(c, v, f, out, e);
-}

@@ -104,9 +104,6 @@ WARN_UNUSED int views_new(const struct views_options *o, struct views **out, str
 void views_free(struct views *vs);
 DEFINE_CLEANUP(struct views, views_free);
 
-/* Those that there are now, in the order of the options: at most `max`, a reference to each. Does
- * not wait. */
-size_t views_get(struct views *vs, struct view **out, size_t max);
 /* Asks the mirrors of a repository (NULL: of all) now. For workers: it waits for the network. The
  * error is the first one; the last view stays. ERR_NOT_FOUND: there is no such repository. */
 WARN_UNUSED int views_refresh(struct views *vs, const char *repository, struct err *e);

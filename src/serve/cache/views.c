@@ -416,17 +416,6 @@ void views_free(struct views *vs)
 	free(vs);
 }
 
-size_t views_get(struct views *vs, struct view **out, size_t max)
-{
-	size_t count = 0;
-	pthread_mutex_lock(&vs->lock);
-	for (size_t i = 0; i < vs->o.count && count < max; i++)
-		if (vs->at[i].view)
-			out[count++] = view_ref(vs->at[i].view);
-	pthread_mutex_unlock(&vs->lock);
-	return count;
-}
-
 void views_state(struct views *vs, size_t index, struct views_state *out)
 {
 	pthread_mutex_lock(&vs->lock);

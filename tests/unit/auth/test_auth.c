@@ -240,8 +240,7 @@ static void names_are_unique_and_a_key_is_removed_by_name_or_id(void **state)
 	auth_keys_release(&keys);
 }
 
-/* -- signatures: the examples of the standards --------------------------------------------------
- */
+/* -- signatures: the examples of the standards ------------------------------------------------- */
 
 static bool verifies(const char *jwk, const char *kid, enum auth_alg alg, const char *signed_text,
 		     const char *signature)

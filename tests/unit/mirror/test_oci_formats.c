@@ -48,7 +48,7 @@ static void docker_gets_shards_projector_and_adapters_by_their_types(void **stat
 {
 	(void)state;
 	static const char gguf[] = "application/vnd.docker.ai.gguf.v3 1";
-	layers_are(mirror_oci_docker,
+	layers_are(mirror_oci_writers[MIRROR_OCI_DOCKER].fill,
 		   (const char *const[]){ gguf, "application/vnd.docker.ai.gguf.v3 2",
 					  "application/vnd.docker.ai.mmproj 3",
 					  "application/vnd.docker.ai.gguf.v3.lora 4",
@@ -58,7 +58,7 @@ static void docker_gets_shards_projector_and_adapters_by_their_types(void **stat
 static void ollama_gets_the_model_projector_and_adapters(void **state)
 {
 	(void)state;
-	layers_are(mirror_oci_ollama,
+	layers_are(mirror_oci_writers[MIRROR_OCI_OLLAMA].fill,
 		   (const char *const[]){ "application/vnd.ollama.image.model 1",
 					  "application/vnd.ollama.image.projector 3",
 					  "application/vnd.ollama.image.adapter 4",
@@ -74,7 +74,7 @@ static void modelpack_has_all_files(void **state)
 	struct mirror_oci_blob config = { 0 }, license = { 0 };
 	assert_ok(card_parse(text, strlen(text), "test", &card, &e), &e);
 	struct mirror_oci_subject s = { &card, card.variants, NULL, "m-q" };
-	mirror_oci_modelpack(&s, &m, &config, &license);
+	mirror_oci_writers[MIRROR_OCI_MODELPACK].fill(&s, &m, &config, &license);
 	assert_int_equal(m.count, 7);
 	free(config.data);
 	free(license.data);

@@ -402,8 +402,7 @@ static void simulated_sso_refuses_the_login_or_the_role(void **state)
 	assert_null(strstr(r->e.text, "BEARER"));
 }
 
-/* -- times ---------------------------------------------------------------------------------------
- */
+/* -- times ------------------------------------------------------------------------------------- */
 
 static void times_are_read_in_every_form_of_aws(void **state)
 {

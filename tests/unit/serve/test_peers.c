@@ -137,8 +137,7 @@ static void peers_are_known_by_their_urls(void **state)
 	assert_int_equal(peers_new(&o, &none, &e), -ERR_USAGE);
 }
 
-/* -- peers that answer --------------------------------------------------------------------------
- */
+/* -- peers that answer ------------------------------------------------------------------------- */
 
 static unsigned named_port;
 

@@ -14,8 +14,7 @@
 #define SIZE (PIECE * (PIECES - 1) + 1000)
 #define FILES 4
 
-/* -- a view -------------------------------------------------------------------------------------
- */
+/* -- a view ------------------------------------------------------------------------------------ */
 
 struct view {
 	struct repository_file files[FILES];
@@ -62,8 +61,7 @@ int view_pieces(struct view *v, const struct view_file *f, const struct view_rea
 	return 0;
 }
 
-/* -- mirrors --------------------------------------------------------------------------------------
- */
+/* -- mirrors ----------------------------------------------------------------------------------- */
 
 struct place {
 	unsigned gets;
@@ -148,8 +146,7 @@ static void await_requests(unsigned waiting)
 	pthread_mutex_unlock(&world.lock);
 }
 
-/* -- a reader -----------------------------------------------------------------------------------
- */
+/* -- a reader ---------------------------------------------------------------------------------- */
 
 struct reader {
 	struct pull *pull;
@@ -211,8 +208,7 @@ static int64_t read_all(struct reader *r, uint64_t from, struct err *e)
 	return n < 0 ? n : (int64_t)(at - from);
 }
 
-/* -- the fixture --------------------------------------------------------------------------------
- */
+/* -- the fixture ------------------------------------------------------------------------------- */
 
 struct fixture {
 	char *dir;
@@ -313,8 +309,7 @@ static void leave_one_source(struct fixture *f)
 	f->repository.metadata.count = 1;
 }
 
-/* -- tests --------------------------------------------------------------------------------------
- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void a_reader_gets_each_piece_when_it_is_verified(void **state)
 {

@@ -519,11 +519,11 @@ static void a_small_object_is_read_as_a_whole(void **state)
 	rot(w, "two", "bad");
 	begin(w);
 	struct view_file f = file_of(w, "one");
-	assert_ok(cache_read_small(w->c, NULL, &f, &out, &w->e), &w->e);
+	assert_ok(cache_small(w->c, NULL, &f, &out, &w->e), &w->e);
 	assert_string_equal(buf_str(&out), "one");
 	/* It is hashed each time. */
 	f = file_of(w, "two");
-	assert_int_equal(cache_read_small(w->c, NULL, &f, &out, &w->e), -ERR_NOT_FOUND);
+	assert_int_equal(cache_small(w->c, NULL, &f, &out, &w->e), -ERR_NOT_FOUND);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
