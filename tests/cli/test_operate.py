@@ -200,7 +200,7 @@ def test_other_methods_are_refused(edge):
 def test_what_is_preloaded_is_there_before_anybody_reads_it_until_it_is_dropped(edge, world):
     sha256, key = sha256_of(world, "tiny")
     edge.as_admin("DELETE", f"/v1/cache/{sha256}")
-    blob = world.store / "blobs" / f"sha256-{sha256}"
+    blob = world.store / "blobs" / "sha256" / sha256
     with Events(edge) as events:
         answer = edge.ask("POST", "/v1/preload", bearer(world, "preload:demo/tiny"),
                           b'{"models": ["demo/tiny"]}')
@@ -213,6 +213,7 @@ def test_what_is_preloaded_is_there_before_anybody_reads_it_until_it_is_dropped(
         assert states[0]["state"] == "begun" and states[-1]["state"] == "done"
         assert states[-1]["size"] == size
     until(lambda: value(metrics_of(edge), 'ferry_serve_pulls{state="running"}') == 0)
+    assert blob.exists()
     assert edge.ask("DELETE", f"/v1/cache/{sha256}", bearer(world, "admin")).status == 204
     assert not blob.exists()
     assert edge.ask("DELETE", f"/v1/cache/{sha256}", bearer(world, "admin")).status == 404
