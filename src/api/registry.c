@@ -333,7 +333,7 @@ static int make_again(const struct api_registry *r, const struct api_registry_en
 		      struct api_document *out, struct err *e)
 {
 	CLEANUP(made_release) struct made m = { 0 };
-	const struct wanted w = { n->variant, n->version, &formats[n->format] };
+	const struct wanted w = { n->variant, n->version, &mirror_oci_writers[n->format] };
 	int rc = make(r, &w, &m, e);
 	if (rc < 0)
 		return rc;
