@@ -255,7 +255,7 @@ static void add_document(struct api_registry *r, enum api_registry_kind kind,
 	struct api_registry_entry *to = add_entry(r, kind, &d->digest);
 	to->variant = w->variant;
 	to->version = w->version;
-	to->format = (unsigned)(w->format - formats);
+	to->format = (unsigned)(w->format - mirror_oci_writers);
 }
 
 static int add_documents(struct api_registry *r, struct err *e)
