@@ -338,8 +338,11 @@ static enum went answer_error(struct exchange *x, const struct err *why)
 {
 	if (why->class == ERR_NOT_FOUND)
 		return answer(x, 404, "not found");
-	if (why->class == ERR_SYSTEM)
-		return answer(x, 507, "this server has no room for it, or cannot read it");
+	if (why->class == ERR_SYSTEM) {
+		answer(x, 507, "this server has no room for it, or cannot read it");
+		add_header(x, "Retry-After", mem_strdup("2"));
+		return WENT_ON;
+	}
 	if (why->class == ERR_CANCELLED)
 		return answer_busy(x);
 	answer(x, why->class == ERR_NETWORK ? 503 : 502, "no mirror has a right copy of it now");

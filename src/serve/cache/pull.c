@@ -179,6 +179,9 @@ static void free_all(struct pull *gone)
 static uint64_t pause_ms(const struct pull *x, const struct err *why)
 {
 	uint64_t base = err_is_transient(why) ? AGAIN_LEAST_MS : 10 * AGAIN_LEAST_MS;
+	/* There was no room: there may be some soon, and trying costs the mirrors nothing. */
+	if (why->class == ERR_SYSTEM && !x->landed_ms)
+		return AGAIN_LEAST_MS;
 	uint64_t ms = MIN(base << MIN(x->tries, 8), AGAIN_MOST_MS);
 	return why->class == ERR_CANCELLED ? 0 : MAX(ms, MIN(why->retry_after_s, 3600) * 1000);
 }

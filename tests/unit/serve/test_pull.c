@@ -222,7 +222,15 @@ struct fixture {
 	struct pulls *pulls;
 	struct view_file large, unlisted, small, other;
 	_Atomic unsigned ended, failed;
+	_Atomic bool full;
 };
+
+static int room(void *ctx, const struct digest *sha256, uint64_t bytes, struct err *e)
+{
+	struct fixture *f = ctx;
+	(void)sha256, (void)bytes;
+	return f->full ? err_set(e, ERR_SYSTEM, "no room") : 0;
+}
 
 static void ended(void *ctx, const struct digest *sha256, uint64_t size, const struct err *why)
 {
@@ -284,6 +292,7 @@ static int set_up(void **state)
 		.pulls = 1,
 		.clock = &f->clock.clock,
 		.random = &random_largest,
+		.room = room,
 		.ended = ended,
 		.ctx = f,
 	};
@@ -456,6 +465,25 @@ static void readers_are_told_of_a_failure_and_not_each_of_them_tries_again(void 
 	assert_int_equal(f->failed, 1);
 }
 
+/* However often it is asked for: others may be done with the room at any time. */
+static void room_is_looked_for_again_soon(void **state)
+{
+	struct fixture *f = *state;
+	f->full = true;
+	for (int i = 0; i < 5; i++) {
+		struct err e = ERR_INIT;
+		struct reader r = { .pull = pull_open(f->pulls, &f->view, &f->large, PULL_READER) };
+		assert_int_equal(read_all(&r, 0, &e), -ERR_SYSTEM);
+		pull_close(r.pull);
+		f->clock.now_us += 2 * 1000000ULL;
+	}
+	f->full = false;
+	struct err e = ERR_INIT;
+	struct reader r = { .pull = pull_open(f->pulls, &f->view, &f->large, PULL_READER) };
+	assert_int_equal(read_all(&r, 0, &e), SIZE);
+	pull_close(r.pull);
+}
+
 static void what_has_readers_comes_before_what_has_none(void **state)
 {
 	struct fixture *f = *state;
@@ -545,6 +573,7 @@ int main(void)
 		TEST(however_many_read_it_is_fetched_once),
 		TEST(a_liar_is_not_asked_by_the_next_pull),
 		TEST(readers_are_told_of_a_failure_and_not_each_of_them_tries_again),
+		TEST(room_is_looked_for_again_soon),
 		TEST(what_has_readers_comes_before_what_has_none),
 		TEST(what_nobody_waits_for_any_more_is_not_begun),
 		TEST(a_stopped_edge_goes_on_where_it_was),
