@@ -274,8 +274,8 @@ static int prepare(const struct settings_repository *set, const struct settings_
 		report_warn(options->report,
 			    "the store %s is read-only; using only what it contains",
 			    s->read_only ? s->home : trust);
-	r->alone = options->only_from != NULL;
-	if (r->alone)
+	r->alone = options->only_from || set->no_mirrors;
+	if (options->only_from)
 		add_endpoint(r, options->only_from);
 	else if (add_endpoints(set, r, e) < 0)
 		return err_context(e, "repository %s", set->name);
@@ -317,8 +317,9 @@ int remote_inspect(const struct settings_repository *set, const struct settings_
 	int rc = prepare(set, fetch, s, options, &r, e);
 	if (rc < 0)
 		return rc;
-	/* The mirrors of the catalog are asked in any case: their state is of interest, too. */
-	r->ask_mirrors = true;
+	/* The mirrors of the catalog are asked even if an endpoint answers: their state is of
+	 * interest, too. */
+	r->ask_mirrors = !r->alone;
 	rc = connect_waiting(set, r, true, why);
 	if (rc == -ERR_CANCELLED) {
 		*e = *why;

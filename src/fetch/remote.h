@@ -40,7 +40,7 @@ struct remote {
 	const struct store *store; /* borrowed */
 	struct report *report;
 	bool offline, hurry;
-	bool alone;                   /* nothing but remote_options.only_from is asked */
+	bool alone;                   /* the mirrors of the catalog are not asked */
 	bool read_only;               /* what would be downloaded cannot be kept: offline, too */
 	const char *expired;          /* offline, and by remote_inspect(): the role that has
 					 expired, or NULL */

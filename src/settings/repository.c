@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define CLIENT_KEYS "metadata", "root", "root-sha256", "targets-max-size"
+#define CLIENT_KEYS "metadata", "catalog-mirrors", "root", "root-sha256", "targets-max-size"
 #define TARGETS_MOST GIB
 #define CATALOG_MOST (64 * MIB)
 #define KEEP_MOST 64
@@ -124,6 +124,15 @@ static int read_endpoints(const struct conf *c, const struct conf_section *s, st
 	return 0;
 }
 
+static int read_mirrors(const struct conf *c, const struct conf_section *s, bool *none,
+			struct err *e)
+{
+	bool used = true;
+	int rc = conf_get_bool(c, s, "catalog-mirrors", &used, e);
+	*none = !used;
+	return rc;
+}
+
 static int read_trust(const struct conf *c, const struct conf_section *s,
 		      struct settings_repository *out, struct err *e)
 {
@@ -163,6 +172,8 @@ static int read(const struct conf *c, const struct conf_section *s, struct setti
 		rc = read_catalog(c, s, &r, e);
 	if (rc == 0)
 		rc = read_endpoints(c, s, &r.metadata, e);
+	if (rc == 0)
+		rc = read_mirrors(c, s, &r.no_mirrors, e);
 	if (rc == 0)
 		rc = read_trust(c, s, &r, e);
 	if (rc < 0)

@@ -20,6 +20,7 @@ struct settings_repository {
 	/* For clients. */
 	struct str_list metadata; /* base URLs of endpoints; none: it is not fetched from this
 				     machine */
+	bool no_mirrors;          /* catalog-mirrors = no: read from those endpoints alone */
 	char *root;               /* the pinned root's file, or NULL */
 	char *root_sha256;        /* or its digest in hex, or NULL */
 	uint64_t targets_max;     /* bytes; 0: the default of tuf/client.h */

@@ -9,8 +9,11 @@ import tempfile
 
 import pytest
 
+from conftest import Ferry
+from edges import Edge
 from test_fetch import client, faults, prepared, publisher, signed  # noqa: F401 (fixtures)
 from test_mirror_contract import certificate  # noqa: F401 (fixture)
+from waiting import until
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -257,3 +260,22 @@ def test_a_body_of_any_length_is_cut(ferry, work, publisher, client, fault_serve
     result = ferry("list", check=6)
     assert f"{name}: the object is larger than" in result.err
     assert flood.sent(f"metadata/{name}") < 32 << 20      # what sockets hold included
+
+
+def test_without_the_mirrors_of_the_catalog_nothing_else_is_asked(ferry, work, publisher, client,
+                                                                  fault_server):
+    """Neither by a client, nor by the edge that it reads from."""
+    chosen, mirror = fault_server(publisher.tree), fault_server(publisher.tree)
+    publisher.sign(other=mirror.url)
+    only = {"extra": "catalog-mirrors = no"}
+    near = work / "near"
+    near.mkdir()
+    with Edge(Ferry(near), publisher.client(chosen.url, **only)) as edge:
+        until(lambda: edge.get("/healthz").status == 200, edge.process)
+        client(f"{edge.url}/{publisher.name}/", **only)
+        assert [s["url"] for s in ferry("fetch", "tiny", "--json").json["sources"]] == \
+            [f"{edge.url}/{publisher.name}/"]
+        assert [e["url"] for e in ferry("repository", "status", "--json").json["repositories"][0]
+                ["endpoints"]] == [f"{edge.url}/{publisher.name}/"]
+    assert chosen.sent("*.gguf") > 0
+    assert mirror.log == []

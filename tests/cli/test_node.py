@@ -135,6 +135,7 @@ def test_what_was_lost_from_the_store_or_the_folder_comes_back(node):
     assert outcomes(node.apply()) == {"phi": "placed"} and path.exists()
     shutil.rmtree(node.ferry.store / "blobs")
     assert node.status(check=1)["models"][0]["state"] == "missing"
+    assert "missing  phi:q8_0" in node.ferry("node", "status", check=1).out
     assert outcomes(node.apply()) == {"phi": "fetched"}
     assert node.status()["state"] == "ok"
 

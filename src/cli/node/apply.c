@@ -187,8 +187,8 @@ static int tell_faults(struct cli *cli, const struct node_run *r, struct err *e)
 	add_fault(&f, "removing", &r->fault);
 	if (!f.count)
 		return 0;
-	return err_set(e, f.first.class, "%zu fault%s; the other models are done", f.count,
-		       f.count == 1 ? "" : "s");
+	return err_set(e, f.first.class, "%zu fault%s%s", f.count, f.count == 1 ? "" : "s",
+		       r->count > 1 ? "; whatever else could be done is done" : "");
 }
 
 /* ---- the command ---- */

@@ -98,15 +98,19 @@ static json_t *document_of(const struct cli *cli, const struct node_standing *s)
 
 /* ---- for people ---- */
 
+/* What is not in the store yet is known by its reference alone. */
+static char *model_cell(const json_t *row)
+{
+	return cli_fill(row, json_text(row, "variant") ? "{repository}/{model}:{variant}"
+						       : "{reference}");
+}
+
 static void print_models(struct cli *cli, const json_t *document)
 {
 	static const struct cli_column columns[] = {
-		{ "NAME", "{name}", NULL },
-		{ "STATE", "{state}", NULL },
-		{ "MODEL", "{repository|-}/{model|-}:{variant|-}", NULL },
-		{ ">VERSION", "{version|-}", NULL },
-		{ ">MEMORY", "{needs:size}", NULL },
-		{ "ENGINE", "{engine|-}", NULL },
+		{ "NAME", "{name}", NULL },          { "STATE", "{state}", NULL },
+		{ "MODEL", NULL, model_cell },       { ">VERSION", "{version|-}", NULL },
+		{ ">MEMORY", "{needs:size}", NULL }, { "ENGINE", "{engine|-}", NULL },
 	};
 	const json_t *one;
 	size_t i;

@@ -72,10 +72,8 @@ void pull_sources_free(struct pull_sources *p)
 
 /* -- a new list -------------------------------------------------------------------------------- */
 
-static void add_endpoints(const struct pull_sources *p, struct source_list *l, const char *name)
+static void add_endpoints(struct source_list *l, const struct settings_repository *set)
 {
-	const struct settings_repository *set = settings_repositories_find(p->o->repositories,
-									   name);
 	for (size_t i = 0; set && i < set->metadata.count; i++) {
 		struct source *s = source_add(l, NULL, set->metadata.at[i], true);
 		s->metadata = s->objects = true;
@@ -107,8 +105,11 @@ static struct sources *sources_new(const struct pull_sources *p, struct view *v)
 		.pauses = pauses_dir(),
 		.history = history_dir(),
 	};
-	add_endpoints(p, &s->list, view_repository(v));
-	add_mirrors(&s->list, view_catalog(v));
+	const struct settings_repository *set = settings_repositories_find(p->o->repositories,
+									   view_repository(v));
+	add_endpoints(&s->list, set);
+	if (!set || !set->no_mirrors)
+		add_mirrors(&s->list, view_catalog(v));
 	source_list_rank(&s->list, fetch->prefer_region);
 	if (p->o->peers) {
 		s->generation = peers_generation(p->o->peers);

@@ -100,7 +100,8 @@ static void add_all(struct candidates *c, const struct settings_repository *set,
 {
 	for (size_t i = 0; i < set->metadata.count; i++)
 		add(c, set->metadata.at[i], NULL);
-	for (size_t i = 0; v && i < view_catalog(v)->mirror_count; i++) {
+	size_t mirrors = v && !set->no_mirrors ? view_catalog(v)->mirror_count : 0;
+	for (size_t i = 0; i < mirrors; i++) {
 		const struct catalog_mirror *m = &view_catalog(v)->mirrors[i];
 		if (mirror_reads_entry(c->vs->o.kinds, m, MIRROR_HOLDS_METADATA))
 			add(c, m->url, m);
