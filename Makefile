@@ -377,7 +377,7 @@ install: programs docs install-libferry install-ops
 OPS := share/model-ferry/ops
 install-ops:
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/$(OPS)/,prometheus grafana systemd alerts \
-		container kubernetes node)
+		container kubernetes node fronts)
 	install -m 644 scripts/ops/crontab scripts/ops/logrotate scripts/ops/nginx-log.conf \
 		$(DESTDIR)$(PREFIX)/$(OPS)
 	install -m 644 scripts/ops/prometheus/* $(DESTDIR)$(PREFIX)/$(OPS)/prometheus
@@ -387,6 +387,7 @@ install-ops:
 	install -m 644 scripts/ops/container/* $(DESTDIR)$(PREFIX)/$(OPS)/container
 	install -m 644 scripts/ops/kubernetes/* $(DESTDIR)$(PREFIX)/$(OPS)/kubernetes
 	install -m 644 scripts/ops/node/* $(DESTDIR)$(PREFIX)/$(OPS)/node
+	install -m 644 scripts/ops/fronts/* $(DESTDIR)$(PREFIX)/$(OPS)/fronts
 	sed -i 's|^ExecStart=ferry |ExecStart=$(PREFIX)/bin/ferry |' \
 		$(DESTDIR)$(PREFIX)/$(OPS)/systemd/*.service \
 		$(DESTDIR)$(PREFIX)/$(OPS)/node/*.service

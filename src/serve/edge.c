@@ -56,12 +56,22 @@ const struct face_views *edge_views_for(const struct edge *e, const struct edge_
 	return who->known || e->set->public ? &v->views : &v->open;
 }
 
-bool edge_is_ready(struct edge *e)
+static size_t count_views(struct edge *e)
 {
 	pthread_mutex_lock(&e->lock);
-	bool ready = e->views->views.count >= e->followed;
+	size_t count = e->views->views.count;
 	pthread_mutex_unlock(&e->lock);
-	return ready;
+	return count;
+}
+
+bool edge_is_ready(struct edge *e)
+{
+	return !atomic_load(&e->closing) && count_views(e) > 0;
+}
+
+bool edge_is_complete(struct edge *e)
+{
+	return count_views(e) >= e->followed;
 }
 
 void edge_views_put(struct edge *e, struct view *v)

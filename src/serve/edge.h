@@ -79,8 +79,11 @@ void edge_views_release(struct edge_views *v); /* NULL is ignored */
 /* Those that exist for the caller. Borrowed. */
 const struct face_views *edge_views_for(const struct edge *e, const struct edge_views *v,
 					const struct auth_who *who);
-/* Is the release of every repository known? */
+/* May it be sent requests? As soon as the release of one repository is known, and until it stops.
+ * The one meaning of the word: /healthz and sd_notify(3) say the same. */
 bool edge_is_ready(struct edge *e);
+/* Is the release of every repository known? Until then, what is not found may yet come. */
+bool edge_is_complete(struct edge *e);
 /* Puts the view in the place of that of the same repository, or adds it. Takes the reference. */
 void edge_views_put(struct edge *e, struct view *v);
 

@@ -310,7 +310,7 @@ static enum went step_answer(struct exchange *x)
 		return answer_nobody(x);
 	x->status = x->answer.status;
 	/* Nobody knows yet what there is. */
-	if (!s && x->status == 404 && !edge_is_ready(x->edge))
+	if (!s && x->status == 404 && !edge_is_complete(x->edge))
 		return answer_later(x, "the release is not known yet");
 	x->step = x->answer.is_file && x->status == 200 ? STEP_FILE : STEP_SEND;
 	return WENT_ON;

@@ -39,14 +39,11 @@ void operate_health(struct edge *e, const struct route_request *r, struct face_a
 {
 	(void)stream;
 	bool live = r->query && strcmp(r->query, "live") == 0;
-	struct edge_views *v = edge_views_take(e);
-	const char *status = atomic_load(&e->closing) ? "stopping"
-			     : v->views.count == 0    ? "starting"
-						      : "ok";
-	edge_views_release(v);
+	bool ready = edge_is_ready(e);
+	const char *status = ready ? "ok" : atomic_load(&e->closing) ? "stopping" : "starting";
 	json_t *document = json_object();
 	json_put_string(document, "status", status);
-	answer_json(out, live || strcmp(status, "ok") == 0 ? 200 : 503, document);
+	answer_json(out, live || ready ? 200 : 503, document);
 }
 
 /* ---- /v1/events ---- */

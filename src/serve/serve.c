@@ -35,6 +35,7 @@ struct serving {
 	struct door *door;
 	struct chore keys, refresh;
 	uint64_t swept_ms, reloaded_ms;
+	bool told_ready, told_waiting; /* systemd */
 };
 
 static void serving_release(struct serving *s)
@@ -186,13 +187,25 @@ static int open_edge(struct serving *s, struct err *e)
 	return rc < 0 ? rc : open_releases(s, e);
 }
 
+/* Every repository has a release, or no mirror had one. */
+static bool has_tried(const struct edge *e)
+{
+	struct views_state s;
+	for (size_t i = 0; i < e->followed; i++) {
+		views_state(e->releases, i, &s);
+		if (!s.failed)
+			return false;
+	}
+	return true;
+}
+
 /* At the first start, the mirrors have to be asked: those who start it may wait for that a little.
  */
 static void wait_for_releases(struct serving *s)
 {
 	struct err ignored = ERR_INIT;
 	uint64_t end_ms = clock_now_ms(NULL) + READY_MS;
-	while (!edge_is_ready(s->edge) && clock_now_ms(NULL) < end_ms)
+	while (!edge_is_complete(s->edge) && !has_tried(s->edge) && clock_now_ms(NULL) < end_ms)
 		if (clock_sleep_ms(NULL, 10, s->o->cancel, &ignored) < 0)
 			return;
 }
@@ -249,17 +262,33 @@ static void begin_chore(struct serving *s, struct chore *c, void (*run)(struct w
 	worker_post(s->edge->workers, &c->job);
 }
 
+/* About once a second until it is ready, for which systemd waits as long as it hears this. */
+static void tell_ready(struct serving *s)
+{
+	if (s->told_ready)
+		return;
+	s->told_ready = edge_is_ready(s->edge);
+	if (!s->told_ready)
+		serve_notify("EXTEND_TIMEOUT_USEC=60000000\n"
+			     "STATUS=no mirror has a release that verifies");
+	else
+		serve_notify(s->told_waiting ? "READY=1\nSTATUS=" : "READY=1");
+	s->told_waiting = true;
+}
+
 /* systemd.service(5), Type=notify-reload. */
 static void reload(struct serving *s)
 {
 	char text[96];
 	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		 (unsigned long long)clock_now_us(NULL));
-	serve_notify(text);
+	if (s->told_ready)
+		serve_notify(text);
 	serve_log_reopen(s->edge->log);
 	begin_chore(s, &s->keys, reload_keys);
 	begin_chore(s, &s->refresh, refresh);
-	serve_notify("READY=1");
+	if (s->told_ready)
+		serve_notify("READY=1");
 }
 
 static void tick(struct serving *s)
@@ -268,6 +297,7 @@ static void tick(struct serving *s)
 	if (now_ms - s->swept_ms >= SWEEP_MS) {
 		door_sweep(s->door);
 		events_tick(s->edge->events);
+		tell_ready(s);
 		s->swept_ms = now_ms;
 	}
 	if (now_ms - s->reloaded_ms >= RELOAD_MS) {
@@ -328,7 +358,7 @@ int serve_run(const struct serve_options *o, struct err *e)
 	int rc = open_all(&s, e);
 	if (rc < 0)
 		return rc;
-	serve_notify("READY=1");
+	tell_ready(&s);
 	serve(&s, &hangup);
 	stop(&s, &hangup);
 	return 0;

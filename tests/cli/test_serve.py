@@ -311,6 +311,22 @@ def test_a_caller_who_sends_no_request_is_sent_away(small):
         assert edge.get("/none").status == 404
 
 
+def test_systemd_hears_ready_when_healthz_says_it_and_waits_until_then(small):
+    told, mirror = small.work / "ready", small.work / "later"
+    client = small.publisher.client(f"file://{mirror}")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(told))
+        with Edge(small, client, name="waits", more="refresh = 1s",
+                  env=small.environment({"NOTIFY_SOCKET": told})) as edge:
+            assert notify.recv(200).startswith(b"EXTEND_TIMEOUT_USEC=")
+            assert edge.get("/healthz").status == 503
+            edge.process.send_signal(signal.SIGHUP)
+            mirror.symlink_to(small.publisher.tree)
+            while not notify.recv(200).startswith(b"READY=1"):
+                pass
+            assert edge.get("/healthz").status == 200
+
+
 def test_systemd_hands_over_sockets_and_an_idle_edge_ends(small):
     """sd_listen_fds(3), sd_notify(3): as systemd does it."""
     told = small.work / "notify"

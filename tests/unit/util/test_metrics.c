@@ -53,6 +53,24 @@ static void numbers_keep_their_value_in_as_few_digits_as_possible(void **state)
 	}
 }
 
+static void a_histogram_adds_up_its_buckets(void **state)
+{
+	static const struct metric m = { "ferry_wait_seconds", METRICS_HISTOGRAM, "Wait" };
+	static const double bounds[] = { 0.1, 1, INFINITY };
+	static const uint64_t counts[] = { 2, 0, 3 };
+	CLEANUP(buf_release) struct buf b = BUF_INIT(KIB);
+	(void)state;
+	metrics_begin(&b, &m);
+	metrics_histogram(&b, &m, bounds, counts, ARRAY_LEN(bounds), 12.5);
+	assert_string_equal(buf_str(&b), "# HELP ferry_wait_seconds Wait\n"
+					 "# TYPE ferry_wait_seconds histogram\n"
+					 "ferry_wait_seconds_bucket{le=\"0.1\"} 2\n"
+					 "ferry_wait_seconds_bucket{le=\"1\"} 2\n"
+					 "ferry_wait_seconds_bucket{le=\"+Inf\"} 5\n"
+					 "ferry_wait_seconds_sum 12.5\n"
+					 "ferry_wait_seconds_count 5\n");
+}
+
 static void the_file_is_whole_and_readable_for_the_collector(void **state)
 {
 	struct err e = ERR_INIT;
@@ -90,6 +108,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(help_type_and_labels_are_written_and_escaped),
 		cmocka_unit_test(numbers_keep_their_value_in_as_few_digits_as_possible),
+		cmocka_unit_test(a_histogram_adds_up_its_buckets),
 		cmocka_unit_test(the_file_is_whole_and_readable_for_the_collector),
 		cmocka_unit_test(a_text_that_is_too_large_is_not_written),
 	};
