@@ -265,7 +265,7 @@ def test_every_alert_says_what_happened_and_what_to_do():
 def test_the_configurations_are_valid(work):
     for name in ("ferry.rules.yml", "prometheus.yml", "alertmanager.yml"):
         shutil.copyfile(FOLDER / name, work / name)
-    (work / "ferry-edge.key").write_text("ferry_id_secret\n")
+    (work / "edge.key").write_text("ferry_id_secret\n")
     done = promtool("check", "config", "prometheus.yml", cwd=work)
     assert done.returncode == 0 and f"{len(RULES)} rules found" in done.stdout, done.stderr
     done = subprocess.run(["amtool", "check-config", "alertmanager.yml"], cwd=work, text=True,
