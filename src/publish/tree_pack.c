@@ -170,6 +170,24 @@ static struct tree_packs *list_packs(const struct tree *t)
 	return p;
 }
 
+static void name_pack(struct tree *t, const struct tree_packs *p, const struct pack *pack)
+{
+	const size_t *files = &p->files[pack->first];
+	for (size_t i = 0; i < pack->count; i++) {
+		struct repository_file *f = &t->files.at[files[i]];
+		free(f->pack_key);
+		f->pack_key = pack_key(t->files.at[files[0]].key);
+	}
+}
+
+void tree_pack_name(struct tree *t)
+{
+	struct tree_packs *p = list_packs(t);
+	for (size_t i = 0; i < p->count; i++)
+		name_pack(t, p, &p->at[i]);
+	tree_packs_free(p);
+}
+
 static int describe(struct tree *t, const struct tree_packs *p, size_t which,
 		    struct repository_file *out, struct err *e)
 {
@@ -186,11 +204,7 @@ static int describe(struct tree *t, const struct tree_packs *p, size_t which,
 		.is_pack = true,
 	};
 	sha256_of(buf_str(&bytes), bytes.len, &out->sha256);
-	for (size_t i = 0; i < pack->count; i++) {
-		struct repository_file *f = &t->files.at[files[i]];
-		free(f->pack_key);
-		f->pack_key = mem_strdup(out->key);
-	}
+	name_pack(t, p, pack);
 	return 0;
 }
 

@@ -12,6 +12,9 @@
  * tree_read_small(). Nothing if it was done. */
 WARN_UNUSED int tree_pack_for(struct tree *t, const struct mirror *m, struct err *e);
 
+/* Only sets pack_key of the files that are in packs: reads nothing, and adds no files. */
+void tree_pack_name(struct tree *t);
+
 /* Opens the bytes of a pack: *fd is of a file without a name, which the caller closes.
  * ERR_INTEGRITY when the tree's files changed meanwhile. */
 WARN_UNUSED int tree_pack_open(const struct tree *t, const struct repository_file *pack, int *fd,

@@ -68,6 +68,8 @@ NUMBER(keep_free, cache.keep_free)
 NUMBER(scrub_s, edge->set->scrub_s)
 NUMBER(pulling, cache.pulling)
 NUMBER(queued, cache.queued)
+NUMBER(peers_up, cache.peers_up)
+NUMBER(peers_down, cache.peers_down)
 NUMBER(keys, auth.keys)
 NUMBER(set_keys, auth.set_keys)
 NUMBER(set_failures, auth.set_failures)
@@ -147,6 +149,10 @@ static const struct row {
 	{ GAUGE("ferry_serve_pulls", "Objects that are being fetched, and that wait for it"),
 	  "state", "running", pulling },
 	{ { 0 }, "state", "waiting", queued },
+	{ GAUGE("ferry_serve_peers",
+		"Other edges of the fleet: up, if they answered when they were asked last"),
+	  "state", "up", peers_up },
+	{ { 0 }, "state", "down", peers_down },
 	{ GAUGE("ferry_serve_keys", "Keys that callers may have: API keys, and those of tokens"),
 	  "kind", "api", keys },
 	{ { 0 }, "kind", "token", set_keys },

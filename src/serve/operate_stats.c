@@ -52,6 +52,9 @@ static void add_cache(const struct cache_stats *c, json_t *document)
 	json_put_u64(at, "disk_reserve_bytes", c->keep_free);
 	json_put_u64(at, "pulling", c->pulling);
 	json_put_u64(at, "queued", c->queued);
+	at = json_put_object(document, "peers");
+	json_put_u64(at, "up", c->peers_up);
+	json_put_u64(at, "down", c->peers_down);
 }
 
 static void add_callers(const struct operate_numbers *n, json_t *document)

@@ -100,6 +100,7 @@ EDGE = {
     "ferry_serve_scrub_oldest_timestamp_seconds": (),
     "ferry_serve_scrub_period_seconds": (),
     "ferry_serve_pulls": ("state",),
+    "ferry_serve_peers": ("state",),
     "ferry_serve_keys": ("kind",),
     "ferry_serve_key_set_failures": (),
     "ferry_serve_limit_clients": (),

@@ -176,6 +176,29 @@ class Nginx:
         self.stop()
 
 
+PROXY_CACHE = """
+location / {{
+    proxy_pass {url};
+    proxy_cache edge;
+    proxy_cache_valid 200 1h;
+}}
+"""
+
+
+class NginxCache(Nginx):
+    """A real nginx that caches, in the folder `cache`, what a server behind it sends: what an edge
+    is compared with."""
+
+    def __init__(self, work, url):
+        self.cache = pathlib.Path(work) / "nginx-cache"
+        super().__init__(work, work, extra=PROXY_CACHE.format(url=url),
+                         http=f"proxy_cache_path {self.cache} keys_zone=edge:1m;")
+
+    def read(self, key):
+        with urllib.request.urlopen(self.url + key, timeout=PATIENCE) as answer:
+            return answer.read()
+
+
 # -- simulated faults -----------------------------------------------------------------
 
 class Turns:

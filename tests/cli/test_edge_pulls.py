@@ -5,6 +5,7 @@ import concurrent.futures
 import hashlib
 import http.client
 import http.server
+import json
 import threading
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from conftest import Ferry
 from edges import Edge
 from publisher import Publisher, object_path
-from servers import FaultServer, free_port
+from servers import FaultServer, NginxCache, free_port
+from small_gguf import llama_keys, llama_tensors, shards
 from waiting import until
 
 PIECE = 8 << 20
@@ -103,6 +105,35 @@ def test_of_a_lying_mirror_no_byte_reaches_a_client(world, upstream, tmp_path):
         assert read(edge, world) == world.bytes
 
 
+def test_of_a_corrupt_mirror_a_cache_serves_what_it_got_and_an_edge_does_not(tmp_path):
+    """One piece in a hundred is wrong there: a model in a hundred files of a piece each."""
+    ferry = Ferry(tmp_path)
+    publisher = Publisher(ferry, tmp_path)
+    parts = shards(tmp_path, "many", llama_keys(blocks=49), llama_tensors(range(49)), 100)
+    ferry("prepare", "-q", "many", parts[0], "--set", "license.id=MIT")
+    publisher.add(tmp_path / "models" / "many")
+    publisher.sign()
+    files = sorted(publisher.tree.glob("targets/models/many/*.gguf"))
+    assert len(files) == 100
+    right = {f"/{n.relative_to(publisher.tree)}": n.read_bytes() for n in files}
+    with FaultServer(publisher.tree) as corrupt, FaultServer(publisher.tree) as other, \
+            NginxCache(tmp_path, corrupt.url) as cache, \
+            concurrent.futures.ThreadPoolExecutor(8) as pool:
+        wrong, *good = right
+        corrupt.add(path="*" + wrong, flip_at=1000)
+        assert [n for n in right if cache.read(n) != right[n]] == [wrong]
+        with Edge(ferry, publisher.client(corrupt.url), name="alone") as edge:
+            answers = dict(zip(good, pool.map(edge.get, good)))
+            assert all(answers[n].body == right[n] for n in good)
+            assert edge.get(wrong).status == 502
+            assert json.loads(edge.as_admin("GET", "/v1/stats").body)["cache"]["wrong_pieces"] == 1
+        other_store = {"FERRY_HOME": str(tmp_path / "other")}
+        client = publisher.client(corrupt.url, other.url)
+        with Edge(ferry, client, name="both", env=other_store) as edge:
+            answers = pool.map(edge.get, right)
+            assert all(n.body == right[key] for n, key in zip(answers, right))
+
+
 def test_a_killed_edge_goes_on_where_it_was_and_so_does_fetch(world, upstream, tmp_path):
     upstream.add(path="*.gguf", hold_after=3 * PIECE)
     edge = start(world, tmp_path, upstream)
@@ -183,6 +214,8 @@ def test_what_a_peer_has_does_not_come_from_the_mirror(world, upstream, tmp_path
         assert upstream.sent("*.gguf") == len(world.bytes)
         assert read(fleet.edges[1], world) == world.bytes
         assert upstream.sent("*.gguf") == len(world.bytes)
+        stats = json.loads(fleet.edges[1].as_admin("GET", "/v1/stats").body)
+        assert stats["peers"] == {"up": 1, "down": 0}
 
 
 def test_a_peer_does_not_ask_on_behalf_of_a_peer(world, upstream, tmp_path):

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import socket
-import urllib.request
 
 import pytest
 
@@ -16,7 +15,7 @@ from conftest import Ferry
 from disks import SmallDisk
 from edges import Edge
 from publisher import Publisher, copy_tree, object_path
-from servers import FaultServer, Nginx
+from servers import FaultServer, NginxCache
 from waiting import until
 
 PIECE = 8 << 20
@@ -211,15 +210,6 @@ def test_a_withdrawn_model_is_refused_though_it_is_in_the_cache(world):
 
 # -- wrong bytes -----------------------------------------------------------------------------
 
-PROXY = """
-location / {{
-    proxy_pass {url};
-    proxy_cache edge;
-    proxy_cache_valid 200 1h;
-}}
-"""
-
-
 def flip(path):
     """A byte near the end; the time of the content stays, as if nobody had been there."""
     before = path.stat()
@@ -263,28 +253,20 @@ def test_a_file_that_changes_while_it_is_sent_ends_the_transfer(world, harm):
 
 def test_a_flipped_byte_is_never_served_but_by_a_proxy(world, work):
     w = world()
-    cache = work / "cache"
-    http = f"proxy_cache_path {cache} keys_zone=edge:1m;"
-    extra = PROXY.format(url=w.upstream.url)
-    with w.edge() as edge, Nginx(work, w.tree, extra=extra, http=http) as nginx:
+    with w.edge() as edge, NginxCache(work, w.upstream.url) as nginx:
         edge.shows(w.version)
         right = w.model("one").read_bytes()
         w.cached(edge, "one")
-        assert read(nginx.url + w.key("one")) == right
+        assert nginx.read(w.key("one")) == right
         flip(w.blob("one"))
-        for path in cache.rglob("*"):
+        for path in nginx.cache.rglob("*"):
             if path.is_file() and path.stat().st_size > len(right):
                 flip(path)
         sent = w.sent("one")
-        assert read(nginx.url + w.key("one")) != right
+        assert nginx.read(w.key("one")) != right
         assert w.shown(edge, "one")
         # Only the wrong piece was fetched again.
         assert 0 < w.sent("one") - sent <= PIECE
-
-
-def read(url):
-    with urllib.request.urlopen(url) as answer:
-        return answer.read()
 
 
 @pytest.mark.parametrize("harm", [flip, cut, os.remove])

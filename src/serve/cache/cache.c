@@ -9,8 +9,11 @@
 void cache_stats(struct cache *c, struct cache_stats *out)
 {
 	struct pulls_stats p = { 0 };
+	unsigned peers = 0, up = 0;
 	if (c->pulls)
 		pulls_stats(c->pulls, &p);
+	if (c->o.peers)
+		peers_count(c->o.peers, &peers, &up);
 	pthread_mutex_lock(&c->lock);
 	*out = c->counts;
 	out->objects = c->objects.count - c->needed_count;
@@ -34,6 +37,8 @@ void cache_stats(struct cache *c, struct cache_stats *out)
 	out->wrong_pieces = p.wrong_pieces;
 	out->pulling = p.pulling;
 	out->queued = p.queued;
+	out->peers_up = up;
+	out->peers_down = peers - up;
 }
 
 /* ---- all of it ---- */

@@ -128,6 +128,7 @@ struct cache_stats {
 	unsigned pulling, queued;
 	uint64_t disk_free; /* bytes on the file system of the store; 0 also if it does not say */
 	uint64_t keep_free; /* that are to stay so */
+	unsigned peers_up, peers_down; /* answered when they were asked last, or not */
 };
 void cache_stats(struct cache *c, struct cache_stats *out);
 

@@ -208,10 +208,42 @@ static int run_engine(struct pull *p, struct err *e)
 	return rc;
 }
 
+/* -- small files of models -------------------------------------------------------------------- */
+
+/* Some mirrors have them in packs only, of which the engine knows nothing. */
+static bool is_small(const struct pull *p)
+{
+	return p->file.file->pack_key && p->grid.count == 1;
+}
+
+static int keep_small(struct pull *p, const struct buf *bytes, struct err *e)
+{
+	const struct store *s = p->pulls->o.store;
+	CLEANUP(file_close) int fd = store_single_open(s);
+	if (fd < 0)
+		return err_sys(e, errno, "%s: cannot be kept", p->name);
+	int rc = file_write(fd, buf_str(bytes), bytes->len, p->name, e);
+	if (rc == 0)
+		rc = store_single_commit(s, &p->sha256, bytes->len, fd, e);
+	return rc < 0 ? rc : open_blob(p, e);
+}
+
+static int run_small(struct pull *p, struct err *e)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
+	if (store_has(p->pulls->o.store, &p->sha256, p->grid.size))
+		return open_blob(p, e);
+	int rc = pulls_read_small(p->pulls, p->view, &p->file, &bytes, e);
+	return rc < 0 ? rc : keep_small(p, &bytes, e);
+}
+
 int pull_run(struct pull *p, struct err *e)
 {
-	int rc = find_pieces(p, e);
+	bool small = is_small(p);
+	int rc = small ? 0 : find_pieces(p, e);
 	if (rc == 0)
 		rc = make_room(p, e);
-	return rc == 0 ? run_engine(p, e) : rc;
+	if (rc < 0)
+		return rc;
+	return small ? run_small(p, e) : run_engine(p, e);
 }

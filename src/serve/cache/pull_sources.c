@@ -3,6 +3,7 @@
 #include "fetch/history.h"
 #include "fetch/pauses.h"
 #include "fetch/rank.h"
+#include "serve/cache/mirrors.h"
 #include "util/mem.h"
 
 #include <pthread.h>
@@ -72,21 +73,6 @@ void pull_sources_free(struct pull_sources *p)
 
 /* -- a new list -------------------------------------------------------------------------------- */
 
-static void add_endpoints(struct source_list *l, const struct settings_repository *set)
-{
-	for (size_t i = 0; set && i < set->metadata.count; i++) {
-		struct source *s = source_add(l, NULL, set->metadata.at[i], true);
-		s->metadata = s->objects = true;
-	}
-}
-
-static void add_mirrors(struct source_list *l, const struct catalog *c)
-{
-	for (size_t i = 0; i < c->mirror_count; i++)
-		if (mirror_reads_entry(l->kinds, &c->mirrors[i], MIRROR_HOLDS_OBJECTS))
-			source_add_entry(l, &c->mirrors[i])->objects = true;
-}
-
 static struct sources *sources_new(const struct pull_sources *p, struct view *v)
 {
 	const struct settings_fetch *fetch = p->o->fetch;
@@ -104,12 +90,11 @@ static struct sources *sources_new(const struct pull_sources *p, struct view *v)
 		.deadline_ms = fetch->timestamp_deadline_ms,
 		.pauses = pauses_dir(),
 		.history = history_dir(),
+		.read_places = view_read_places,
+		.places_ctx = v,
 	};
-	const struct settings_repository *set = settings_repositories_find(p->o->repositories,
-									   view_repository(v));
-	add_endpoints(&s->list, set);
-	if (!set || !set->no_mirrors)
-		add_mirrors(&s->list, view_catalog(v));
+	mirrors_add(&s->list, settings_repositories_find(p->o->repositories, view_repository(v)),
+		    view_catalog(v));
 	source_list_rank(&s->list, fetch->prefer_region);
 	if (p->o->peers) {
 		s->generation = peers_generation(p->o->peers);

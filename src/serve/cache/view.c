@@ -170,6 +170,12 @@ int view_pieces(struct view *v, const struct view_file *f, const struct view_rea
 	return 0;
 }
 
+int view_read_places(void *ctx, const struct source *s, struct mirror *m, struct err *e)
+{
+	const struct view *v = ctx;
+	return view_release_read_places(v->now, s, m, e);
+}
+
 /* ---- models ---- */
 
 const struct card *view_models(const struct view *v, size_t *count)

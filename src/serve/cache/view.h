@@ -56,6 +56,10 @@ struct view_read {
 WARN_UNUSED int view_pieces(struct view *v, const struct view_file *f, const struct view_read *how,
 			    struct tree_pieces *out, struct err *e);
 
+/* For source_list.read_places: ctx is the view. */
+WARN_UNUSED int view_read_places(void *ctx, const struct source *s, struct mirror *m,
+				 struct err *e);
+
 /* The cards of all models, sorted by id; read and verified when the view was made. */
 const struct card *view_models(const struct view *v, size_t *count);
 const struct card *view_model(const struct view *v, const char *id); /* or NULL */

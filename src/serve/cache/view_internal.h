@@ -1,4 +1,4 @@
-/* Between view.c, view_release.c and views.c. */
+/* Between view.c, view_release.c, view_mirrors.c and views.c. */
 #ifndef FERRY_SERVE_CACHE_VIEW_INTERNAL_H
 #define FERRY_SERVE_CACHE_VIEW_INTERNAL_H
 
@@ -25,10 +25,20 @@ struct view_release {
 	int64_t expires_s;                   /* the first of its roles */
 };
 
-/* From a tree that was just opened, which it always takes. `other` is the folder of an earlier
- * copy, whose files are used again, or NULL. The objects that are needed come from tree->source. */
-WARN_UNUSED int view_release_new(struct tree *t, const char *other, struct view_release **out,
-				 struct err *e);
+/* Where a release is read that is not complete on the disk. */
+struct view_from {
+	const struct views_options *o;
+	const struct settings_repository *repository;
+	const char *other; /* the folder of an earlier copy, whose files are used again, or NULL */
+	uint64_t ms;       /* that the mirrors may take */
+	const struct cancel *cancel;
+};
+
+/* From a tree that was just opened, which it always takes. The objects that are needed come from
+ * tree->source; those that it does not have, from the other mirrors of the release. from is NULL:
+ * all of it is in the tree's folder. */
+WARN_UNUSED int view_release_new(struct tree *t, const struct view_from *from,
+				 struct view_release **out, struct err *e);
 struct view_release *view_release_ref(struct view_release *r);
 void view_release_unref(struct view_release *r);
 DEFINE_CLEANUP(struct view_release, view_release_unref);
@@ -37,6 +47,16 @@ const struct view_entry *view_release_find(const struct view_release *r, const c
 /* The first with this digest, or NULL. */
 const struct view_entry *view_release_find_digest(const struct view_release *r,
 						  const struct digest *d);
+
+/* As view_read_places(); ctx is the release. */
+WARN_UNUSED int view_release_read_places(void *ctx, const struct source *s, struct mirror *m,
+					 struct err *e);
+
+/* -- view_mirrors.c ------------------------------------------------------------------------ */
+/* Reads small objects from the release's mirrors: those of the entries that are marked, into their
+ * bytes and the tree's folder. Waits for the network. */
+WARN_UNUSED int view_mirrors_read(struct view_release *r, const struct view_from *from,
+				  const bool *marked, struct err *e);
 
 struct view {
 	atomic_uint refs;

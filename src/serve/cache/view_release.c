@@ -1,6 +1,8 @@
 #include "serve/cache/view_internal.h"
 
 #include "catalog/manifest.h"
+#include "catalog/places.h"
+#include "publish/tree_pack.h"
 #include "repository/repository.h"
 #include "tuf/claim.h"
 #include "tuf/name.h"
@@ -81,27 +83,28 @@ const struct view_entry *view_release_find_digest(const struct view_release *r,
 
 /* ---- small objects ---- */
 
-/* Cards, and the documents of the repository: what is directly below targets/. */
+/* Cards, and the documents of the repository: what is directly below targets/, and where mirrors
+ * have their files. */
 static bool is_document(const struct repository_file *f)
 {
 	if (f->class != REPOSITORY_OBJECT || f->size > CATALOG_MAX_BYTES)
 		return false;
-	return str_ends(f->key, CARD_SUFFIX) ||
+	return str_ends(f->key, CARD_SUFFIX) || str_starts(f->key, "targets/" PLACES_FOLDER) ||
 	       (str_starts(f->key, "targets/") && !strchr(f->key + strlen("targets/"), '/'));
 }
 
 struct reading {
 	struct view_release *r;
-	const char *other;
-	struct err *why; /* one for each file */
+	const struct view_from *from; /* or NULL */
+	struct err *why;              /* one for each file */
 };
 
 /* A release shares most of its cards with the one before. */
 static void use_again(const struct reading *reading, const char *key)
 {
-	if (!reading->other)
+	if (!reading->from || !reading->from->other)
 		return;
-	CLEANUP(mem_free_ptr) char *from = path_join(reading->other, key);
+	CLEANUP(mem_free_ptr) char *from = path_join(reading->from->other, key);
 	CLEANUP(mem_free_ptr) char *to = path_join(reading->r->tree.dir, key);
 	struct err ignored = ERR_INIT;
 	bool done;
@@ -136,22 +139,70 @@ static void forget_large(struct view_release *r)
 	}
 }
 
-static int read_documents(struct view_release *r, const char *other, struct err *e)
+/* A mirror with the metadata may have no cards: then another one has them. */
+static int read_elsewhere(const struct reading *reading, struct err *e)
+{
+	struct view_release *r = reading->r;
+	size_t count = r->tree.files.count;
+	CLEANUP(mem_free_ptr) bool *missing = mem_alloc(count + 1);
+	const struct err *first = NULL;
+	for (size_t i = 0; i < count; i++) {
+		missing[i] = reading->why[i].class != 0;
+		first = missing[i] && !first ? &reading->why[i] : first;
+	}
+	if (!first)
+		return 0;
+	if (reading->from && !err_is(first, ERR_CANCELLED))
+		return view_mirrors_read(r, reading->from, missing, e);
+	*e = *first;
+	return -(int)e->class;
+}
+
+static int read_documents(struct view_release *r, const struct view_from *from, struct err *e)
 {
 	size_t count = r->tree.files.count;
 	CLEANUP(mem_free_ptr) struct err *why = mem_alloc((count + 1) * sizeof *why);
-	struct reading reading = { .r = r, .other = other, .why = why };
+	struct reading reading = { .r = r, .from = from, .why = why };
 	for (size_t i = 0; i < count; i++)
 		r->entries[i].file = &r->tree.files.at[i];
 	threads_run(READERS, count, read_document, &reading);
-	for (size_t i = 0; i < count; i++) {
-		if (why[i].class) {
-			*e = why[i];
-			return -(int)e->class;
-		}
+	int rc = read_elsewhere(&reading, e);
+	if (rc == 0)
+		forget_large(r);
+	return rc;
+}
+
+/* ---- places ---- */
+
+static const struct view_entry *find_target(const struct view_release *r, const char *target)
+{
+	for (size_t i = 0; i < r->tree.files.count; i++) {
+		const struct repository_file *f = &r->tree.files.at[i];
+		if (!str_starts(f->key, "targets/" PLACES_FOLDER))
+			continue;
+		CLEANUP(mem_free_ptr) char *path = tree_target_path(f);
+		if (path && strcmp(path, target) == 0)
+			return &r->entries[i];
 	}
-	forget_large(r);
-	return 0;
+	return NULL;
+}
+
+int view_release_read_places(void *ctx, const struct source *s, struct mirror *m, struct err *e)
+{
+	const struct view_release *r = ctx;
+	const char *target = json_text(s->entry->json, "places");
+	const struct view_entry *entry = places_is_target(target) ? find_target(r, target) : NULL;
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(PLACES_MAX_BYTES);
+	if (!entry)
+		return err_set(e, ERR_INTEGRITY, "mirror %s: '%.200s' is not a list of places",
+			       s->id, target);
+	if (entry->bytes.data)
+		return mirror_read_places(m, buf_str(&entry->bytes), entry->bytes.len, target, e);
+	/* One that is too large to be kept. */
+	int rc = tree_read_small(&r->tree, entry->file, &bytes, e);
+	if (rc < 0)
+		return err_context(e, "where mirror %s has its files", s->id);
+	return mirror_read_places(m, buf_str(&bytes), bytes.len, target, e);
 }
 
 /* ---- models ---- */
@@ -233,14 +284,16 @@ static void find_expiry(struct view_release *r)
 	}
 }
 
-int view_release_new(struct tree *t, const char *other, struct view_release **out, struct err *e)
+int view_release_new(struct tree *t, const struct view_from *from, struct view_release **out,
+		     struct err *e)
 {
 	CLEANUP_PTR(view_release_unref) struct view_release *r = NEW(struct view_release);
 	atomic_init(&r->refs, 1);
 	r->tree = *t;
 	*t = (struct tree){ 0 };
 	r->entries = mem_alloc((r->tree.files.count + 1) * sizeof *r->entries);
-	int rc = read_documents(r, other, e);
+	tree_pack_name(&r->tree);
+	int rc = read_documents(r, from, e);
 	if (rc == 0)
 		rc = read_catalog(r, e);
 	if (rc < 0)

@@ -255,6 +255,13 @@ static int copy_newest(struct views *vs, struct spot *s, struct candidates *c, c
 		.last_ms = REFRESH_MS,
 		.cancel = &vs->stop,
 	};
+	const struct view_from from_mirrors = {
+		.o = &vs->o,
+		.repository = s->set,
+		.other = other,
+		.ms = REFRESH_MS,
+		.cancel = &vs->stop,
+	};
 	if (!c->count && c->why.class) {
 		*e = c->why;
 		return -(int)e->class;
@@ -262,7 +269,7 @@ static int copy_newest(struct views *vs, struct spot *s, struct candidates *c, c
 	int rc = newest_copy(&from, &newest, e);
 	if (rc < 0 || !newest.found)
 		return rc;
-	rc = view_release_new(&newest.tree, other, r, e);
+	rc = view_release_new(&newest.tree, &from_mirrors, r, e);
 	return rc < 0 ? rc : make_current(s, slot == 0, e);
 }
 

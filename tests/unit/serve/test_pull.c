@@ -49,6 +49,13 @@ const struct catalog *view_catalog(const struct view *v)
 	return &v->catalog;
 }
 
+int view_read_places(void *ctx, const struct source *s, struct mirror *m, struct err *e)
+{
+	(void)ctx;
+	(void)m;
+	return err_set(e, ERR_INTEGRITY, "mirror %s has no places", s->id);
+}
+
 int view_pieces(struct view *v, const struct view_file *f, const struct view_read *how,
 		struct tree_pieces *out, struct err *e)
 {
