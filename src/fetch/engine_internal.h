@@ -151,7 +151,7 @@ uint64_t flight_got(const struct flight *t);
 uint64_t flight_size(const struct flight *t);
 bool flight_is_complete(const struct flight *t);
 
-/* -- window.c, window_internal.h: decides; marks what it hands out as taken ----------------------------------- */
+/* -- window.c (and window_internal.h): decides; marks what it hands out as taken ------------- */
 void window_next(struct engine *g, struct task *out);
 /* A source that turns out to ignore ranges goes on with one connection: every request but the first
  * reads what is in front of its piece, too. */
