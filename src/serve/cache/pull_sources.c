@@ -3,7 +3,6 @@
 #include "fetch/history.h"
 #include "fetch/pauses.h"
 #include "fetch/rank.h"
-#include "serve/cache/mirrors.h"
 #include "util/mem.h"
 
 #include <pthread.h>
@@ -93,8 +92,9 @@ static struct sources *sources_new(const struct pull_sources *p, struct view *v)
 		.read_places = view_read_places,
 		.places_ctx = v,
 	};
-	mirrors_add(&s->list, settings_repositories_find(p->o->repositories, view_repository(v)),
-		    view_catalog(v));
+	view_mirrors_add(&s->list,
+			 settings_repositories_find(p->o->repositories, view_repository(v)),
+			 view_catalog(v));
 	source_list_rank(&s->list, fetch->prefer_region);
 	if (p->o->peers) {
 		s->generation = peers_generation(p->o->peers);

@@ -173,7 +173,7 @@ int view_pieces(struct view *v, const struct view_file *f, const struct view_rea
 int view_read_places(void *ctx, const struct source *s, struct mirror *m, struct err *e)
 {
 	const struct view *v = ctx;
-	return view_release_read_places(v->now, s, m, e);
+	return view_mirrors_places(v->now, s, m, e);
 }
 
 /* ---- models ---- */

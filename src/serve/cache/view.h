@@ -56,6 +56,11 @@ struct view_read {
 WARN_UNUSED int view_pieces(struct view *v, const struct view_file *f, const struct view_read *how,
 			    struct tree_pieces *out, struct err *e);
 
+/* Appends a source for each endpoint of the repository (NULL: there are none), and, unless it says
+ * that the mirrors of the catalog are not asked, for each mirror
+ * that has objects. */
+void view_mirrors_add(struct source_list *l, const struct settings_repository *set,
+		      const struct catalog *c);
 /* For source_list.read_places: ctx is the view. */
 WARN_UNUSED int view_read_places(void *ctx, const struct source *s, struct mirror *m,
 				 struct err *e);

@@ -48,11 +48,10 @@ const struct view_entry *view_release_find(const struct view_release *r, const c
 const struct view_entry *view_release_find_digest(const struct view_release *r,
 						  const struct digest *d);
 
-/* As view_read_places(); ctx is the release. */
-WARN_UNUSED int view_release_read_places(void *ctx, const struct source *s, struct mirror *m,
-					 struct err *e);
-
 /* -- view_mirrors.c ------------------------------------------------------------------------ */
+/* As view_read_places(); ctx is the release. */
+WARN_UNUSED int view_mirrors_places(void *ctx, const struct source *s, struct mirror *m,
+				    struct err *e);
 /* Reads small objects from the release's mirrors: those of the entries that are marked, into their
  * bytes and the tree's folder. Waits for the network. */
 WARN_UNUSED int view_mirrors_read(struct view_release *r, const struct view_from *from,

@@ -1,6 +1,5 @@
-/* Small objects of a release that the mirror of its metadata does not have: of a mirror with
- * `holds = metadata`, the cards are on another one, perhaps in packs (catalog/pack.h). */
-#include "serve/cache/mirrors.h"
+/* The mirrors of a release, as sources. */
+#include "catalog/places.h"
 #include "serve/cache/view_internal.h"
 
 #include "util/file.h"
@@ -10,6 +9,54 @@
 #include <string.h>
 
 #define DEADLINE_MS 10000 /* of a request, while another mirror is there */
+
+void view_mirrors_add(struct source_list *l, const struct settings_repository *set,
+		      const struct catalog *c)
+{
+	for (size_t i = 0; set && i < set->metadata.count; i++) {
+		struct source *s = source_add(l, NULL, set->metadata.at[i], true);
+		s->metadata = s->objects = true;
+	}
+	for (size_t i = 0; !(set && set->no_mirrors) && i < c->mirror_count; i++)
+		if (mirror_reads_entry(l->kinds, &c->mirrors[i], MIRROR_HOLDS_OBJECTS))
+			source_add_entry(l, &c->mirrors[i])->objects = true;
+}
+
+/* ---- places ---- */
+
+static const struct view_entry *find_places(const struct view_release *r, const char *target)
+{
+	for (size_t i = 0; i < r->tree.files.count; i++) {
+		const struct repository_file *f = &r->tree.files.at[i];
+		if (!str_starts(f->key, "targets/" PLACES_FOLDER))
+			continue;
+		CLEANUP(mem_free_ptr) char *path = tree_target_path(f);
+		if (path && strcmp(path, target) == 0)
+			return &r->entries[i];
+	}
+	return NULL;
+}
+
+int view_mirrors_places(void *ctx, const struct source *s, struct mirror *m, struct err *e)
+{
+	const struct view_release *r = ctx;
+	const char *target = json_text(s->entry->json, "places");
+	const struct view_entry *entry = places_is_target(target) ? find_places(r, target) : NULL;
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(PLACES_MAX_BYTES);
+	if (!entry)
+		return err_set(e, ERR_INTEGRITY, "mirror %s: '%.200s' is not a list of places",
+			       s->id, target);
+	if (entry->bytes.data)
+		return mirror_read_places(m, buf_str(&entry->bytes), entry->bytes.len, target, e);
+	/* One that is too large to be kept. */
+	int rc = tree_read_small(&r->tree, entry->file, &bytes, e);
+	if (rc < 0)
+		return err_context(e, "where mirror %s has its files", s->id);
+	return mirror_read_places(m, buf_str(&bytes), bytes.len, target, e);
+}
+
+/* ---- small objects ----
+ * A mirror with `holds = metadata` has no cards: they are on another one, perhaps in packs. */
 
 static const struct view_entry *find_head(const struct view_release *r)
 {
@@ -67,13 +114,13 @@ int view_mirrors_read(struct view_release *r, const struct view_from *from, cons
 		.max_failures = 2,
 		.deadline_ms = DEADLINE_MS,
 		.end_ms = clock_now_ms(o->clock) + from->ms,
-		.read_places = view_release_read_places,
+		.read_places = view_mirrors_places,
 		.places_ctx = r,
 	};
 	int rc = read_head(r, &head, e);
 	if (rc < 0)
 		return rc;
-	mirrors_add(&l, from->repository, &head);
+	view_mirrors_add(&l, from->repository, &head);
 	for (size_t i = 0; rc == 0 && i < r->tree.files.count; i++)
 		if (marked[i])
 			rc = read_one(r, &l, &r->entries[i], e);

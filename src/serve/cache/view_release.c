@@ -172,39 +172,6 @@ static int read_documents(struct view_release *r, const struct view_from *from, 
 	return rc;
 }
 
-/* ---- places ---- */
-
-static const struct view_entry *find_target(const struct view_release *r, const char *target)
-{
-	for (size_t i = 0; i < r->tree.files.count; i++) {
-		const struct repository_file *f = &r->tree.files.at[i];
-		if (!str_starts(f->key, "targets/" PLACES_FOLDER))
-			continue;
-		CLEANUP(mem_free_ptr) char *path = tree_target_path(f);
-		if (path && strcmp(path, target) == 0)
-			return &r->entries[i];
-	}
-	return NULL;
-}
-
-int view_release_read_places(void *ctx, const struct source *s, struct mirror *m, struct err *e)
-{
-	const struct view_release *r = ctx;
-	const char *target = json_text(s->entry->json, "places");
-	const struct view_entry *entry = places_is_target(target) ? find_target(r, target) : NULL;
-	CLEANUP(buf_release) struct buf bytes = BUF_INIT(PLACES_MAX_BYTES);
-	if (!entry)
-		return err_set(e, ERR_INTEGRITY, "mirror %s: '%.200s' is not a list of places",
-			       s->id, target);
-	if (entry->bytes.data)
-		return mirror_read_places(m, buf_str(&entry->bytes), entry->bytes.len, target, e);
-	/* One that is too large to be kept. */
-	int rc = tree_read_small(&r->tree, entry->file, &bytes, e);
-	if (rc < 0)
-		return err_context(e, "where mirror %s has its files", s->id);
-	return mirror_read_places(m, buf_str(&bytes), bytes.len, target, e);
-}
-
 /* ---- models ---- */
 
 /* Whatever is in the folder of a model belongs to it. */
