@@ -2,6 +2,8 @@
 
 #include "json/json.h"
 #include "serve/events.h"
+#include "serve/operate_internal.h"
+#include "util/clock.h"
 #include "util/mem.h"
 
 #include <string.h>
@@ -33,15 +35,70 @@ static void answer_error(struct face_answer *out, unsigned status, const struct 
 
 /* ---- /healthz ---- */
 
-/* No names: it is for everybody. */
+/* The releases that it shows: the worst of them. */
+static const char *release_state(struct edge *e, int64_t now_s)
+{
+	bool missing = false;
+	for (size_t i = 0; i < e->followed; i++) {
+		struct views_state s;
+		views_state(e->releases, i, &s);
+		if (s.there && s.expires_s <= now_s)
+			return "expired";
+		missing |= !s.there;
+	}
+	return missing ? "missing" : "ok";
+}
+
+static const char *upstream_state(struct edge *e)
+{
+	for (size_t i = 0; i < e->followed; i++) {
+		struct views_state s;
+		views_state(e->releases, i, &s);
+		if (s.why[0])
+			return "failing";
+	}
+	return "ok";
+}
+
+/* What it depends on; false: something is not well. */
+static bool add_checks(struct edge *e, json_t *document)
+{
+	struct operate_numbers n;
+	operate_collect(e, &n);
+	const struct {
+		const char *name, *state;
+	} checks[] = {
+		{ "release", release_state(e, clock_wall_s(NULL)) },
+		{ "upstreams", upstream_state(e) },
+		{ "disk", n.cache.disk_free > n.cache.keep_free ? "ok" : "full" },
+		{ "redis", !n.limit.shared ? NULL
+			   : n.limit.open  ? "failing"
+					   : "ok" },
+	};
+	bool well = true;
+	json_t *at = json_put_object(document, "checks");
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		if (!checks[i].state)
+			continue;
+		json_put_string(at, checks[i].name, checks[i].state);
+		well &= strcmp(checks[i].state, "ok") == 0;
+	}
+	return well;
+}
+
+/* It is for everybody: no repository and no mirror is named. */
 void operate_health(struct edge *e, const struct route_request *r, struct face_answer *out,
 		    struct route_stream **stream)
 {
 	(void)stream;
 	bool live = r->query && strcmp(r->query, "live") == 0;
 	bool ready = edge_is_ready(e);
-	const char *status = ready ? "ok" : atomic_load(&e->closing) ? "stopping" : "starting";
 	json_t *document = json_object();
+	bool well = add_checks(e, document);
+	const char *status = atomic_load(&e->closing) ? "stopping"
+			     : !ready                 ? "starting"
+			     : well                   ? "ok"
+						      : "degraded";
 	json_put_string(document, "status", status);
 	answer_json(out, live || ready ? 200 : 503, document);
 }

@@ -17,8 +17,8 @@ static void answer_version(struct edge *e, const struct route_request *r, struct
 static const struct route_service services[] = {
 	{ HAVE_PATH, "GET HEAD", AUTH_PULL, false, false, have_answer },
 	{ "/healthz", "GET HEAD", AUTH_PULL, true, false, operate_health },
-	{ "/metrics", "GET HEAD", AUTH_METRICS, false, false, operate_metrics },
-	{ "/v1/stats", "GET HEAD", AUTH_METRICS, false, false, operate_stats },
+	{ "/metrics", "GET HEAD", AUTH_METRICS, false, true, operate_metrics },
+	{ "/v1/stats", "GET HEAD", AUTH_METRICS, false, true, operate_stats },
 	{ "/v1/events", "GET", AUTH_ADMIN, false, false, operate_events },
 	{ "/v1/preload", "POST", AUTH_PRELOAD, false, true, operate_preload },
 	{ OPERATE_DROP, "DELETE", AUTH_ADMIN, false, true, operate_drop },

@@ -94,7 +94,8 @@ class Events:
 
 def test_anybody_may_know_that_it_is_well_and_nothing_more(edge):
     answer = edge.get("/healthz")
-    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+    checks = {"release": "ok", "upstreams": "ok", "disk": "ok"}
+    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok", "checks": checks})
     assert answer["Cache-Control"] == "no-store"
     assert edge.head("/healthz").status == 200
     assert edge.get("/healthz", Authorization="Bearer ferry_wrong_wrong").status == 200
@@ -106,7 +107,11 @@ def test_without_a_release_it_lives_but_is_not_ready(world, tmp_path):
         client = world.publisher.client(f"http://127.0.0.1:{port}")
         with Edge(Ferry(tmp_path), client) as edge:
             answer = edge.get("/healthz")
-            assert (answer.status, json.loads(answer.body)) == (503, {"status": "starting"})
+            document = json.loads(answer.body)
+            assert (answer.status, document["status"]) == (503, "starting")
+            assert document["checks"]["release"] == "missing"
+            until(lambda: json.loads(edge.get("/healthz").body)["checks"]["upstreams"] == "failing",
+                  edge.process)
             assert edge.get("/healthz?live").status == 200
             stats = json.loads(edge.as_admin("GET", "/v1/stats").body)
             schemas.validate(stats, "edge-stats")

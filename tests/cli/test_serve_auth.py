@@ -385,5 +385,11 @@ def test_a_redis_that_goes_away_fails_no_request(world, tmp_path):
             path = "/demo/metadata/timestamp.json"
             until(lambda: edge.get(path).status == 200 and
                   redis.ask("-n", "1", "KEYS", "ferry:limit:requests:*"))
+
+            def health():
+                return json.loads(edge.get("/healthz").body)
+            assert health()["checks"]["redis"] == "ok"
             redis.kill()
             assert all(edge.get(path).status == 200 for _ in range(200))
+            until(lambda: edge.get(path).status == 200 and health()["checks"]["redis"] == "failing")
+            assert health()["status"] == "degraded"
