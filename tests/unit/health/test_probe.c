@@ -247,17 +247,6 @@ static void without_a_release_to_compare_with_it_is_unknown(void **s)
 	assert_found(&w->p, HEALTH_RELEASE, HEALTH_UNKNOWN, "not known");
 }
 
-static void the_claim_is_read_for_itself(void **s)
-{
-	struct probe_claim claim;
-	(void)s;
-	CLEANUP_PTR(world_free) struct world *w = world_new();
-	assert_ok(probe_claim(w->m, &w->d, &claim, &w->e), &w->e);
-	assert_int_equal(claim.version, 7);
-	mirror_mem_remove(w->store, "metadata/timestamp.json");
-	assert_int_equal(probe_claim(w->m, &w->d, &claim, &w->e), -ERR_NOT_FOUND);
-}
-
 /* ---- objects -------------------------------------------------------------------------------- */
 
 static void a_missing_object_and_a_wrong_size_are_named(void **s)
@@ -665,7 +654,6 @@ int main(void)
 		cmocka_unit_test(the_plain_catalog_has_to_be_the_signed_one),
 		cmocka_unit_test(of_a_large_catalog_only_parts_are_read),
 		cmocka_unit_test(without_a_release_to_compare_with_it_is_unknown),
-		cmocka_unit_test(the_claim_is_read_for_itself),
 		cmocka_unit_test(a_missing_object_and_a_wrong_size_are_named),
 		cmocka_unit_test(a_budget_reaches_every_object_in_some_runs_and_then_begins_again),
 		cmocka_unit_test(what_is_missing_is_looked_for_in_every_run_until_it_is_there),
