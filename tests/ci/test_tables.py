@@ -475,3 +475,9 @@ def test_servers_send_the_policy_that_pages_have_themselves():
     """Only "frame-ancestors" cannot be said in a page."""
     assert defined("front/front.h", "FRONT_POLICY") == \
         defined("site/page.c", "POLICY") + "; frame-ancestors 'none'"
+
+
+def test_every_file_of_unit_tests_is_where_the_makefile_looks_for_it():
+    folder = ROOT / "tests/unit"
+    found = set(folder.rglob("test_*.c"))
+    assert found == {*folder.glob("test_*.c"), *folder.glob("*/test_*.c")}
