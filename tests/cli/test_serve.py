@@ -314,10 +314,11 @@ def test_a_caller_who_sends_no_request_is_sent_away(small):
 def test_systemd_hears_ready_when_healthz_says_it_and_waits_until_then(small):
     told, mirror = small.work / "ready", small.work / "later"
     client = small.publisher.client(f"file://{mirror}")
+    # A store of its own: with an earlier release in it, an edge is ready at once.
+    env = small.environment({"NOTIFY_SOCKET": told, "FERRY_HOME": small.work / "waiting"})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(told))
-        with Edge(small, client, name="waits", more="refresh = 1s",
-                  env=small.environment({"NOTIFY_SOCKET": told})) as edge:
+        with Edge(small, client, name="waits", more="refresh = 1s", env=env) as edge:
             assert notify.recv(200).startswith(b"EXTEND_TIMEOUT_USEC=")
             assert edge.get("/healthz").status == 503
             edge.process.send_signal(signal.SIGHUP)
