@@ -40,7 +40,7 @@ static void note(struct exchange *x, bool complete)
 		edge_count_first_byte(x->edge, x->first_us - x->start_us);
 	CLEANUP(mem_free_ptr) char *file = path_on_mirror(x);
 	const struct serve_log_entry n = {
-		.time_ms = clock_wall_s(x->edge->clock) * 1000,
+		.time_ms = clock_wall_ms(x->edge->clock),
 		.address = x->address,
 		.method = x->method,
 		.target = x->target,

@@ -40,7 +40,7 @@ struct route_stream {
 };
 
 struct route_service {
-	const char *path;    /* "/healthz"; "/v1/cache/" and all below */
+	const char *path;    /* "/healthz"; "/v1/cache/" and all below; "/" alone */
 	const char *methods; /* "GET HEAD" */
 	enum auth_action action;
 	bool for_all; /* no credentials are needed */

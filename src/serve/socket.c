@@ -40,6 +40,14 @@ static int prepare(int fd)
 		       : 0;
 }
 
+static bool is_everywhere(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(
+			&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
+	return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr == INADDR_ANY;
+}
+
 static void describe_inet(const struct sockaddr *address, socklen_t len, struct serve_socket *s)
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];
@@ -47,7 +55,12 @@ static void describe_inet(const struct sockaddr *address, socklen_t len, struct 
 			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return;
 	bool six = strchr(host, ':') != NULL;
-	s->shown = mem_printf("http://%s%s%s:%s", six ? "[" : "", host, six ? "]" : "", port);
+	s->everywhere = is_everywhere(address);
+	if (s->everywhere)
+		s->shown = mem_printf("http://localhost:%s", port);
+	else
+		s->shown = mem_printf("http://%s%s%s:%s", six ? "[" : "", host, six ? "]" : "",
+				      port);
 	s->loopback = strcmp(host, "::1") == 0 || str_starts(host, "127.");
 }
 
@@ -201,8 +214,9 @@ static int open_inet(struct serve_sockets *all, const struct settings_serve_plac
 		return open_inet(all, &four, e);
 	}
 	if (sys == EADDRINUSE)
-		return err_set(e, ERR_CONFLICT, "another program listens on %s:%s", p->host, port);
-	return err_sys(e, sys, "listen: %s:%s", p->host, port);
+		return err_set(e, ERR_CONFLICT, "another program listens on %s:%s",
+			       any ? "*" : p->host, port);
+	return err_sys(e, sys, "listen: %s:%s", any ? "*" : p->host, port);
 }
 
 int serve_sockets_open(const struct settings_serve *set, struct serve_sockets *out, struct err *e)

@@ -13,11 +13,13 @@
 
 struct serve_socket {
 	int fd;
-	bool local;  /* a Unix socket */
-	bool admin;  /* its callers may do everything */
-	bool ours;   /* made here: its path is removed at the end */
-	char *path;  /* of a Unix socket, or NULL */
-	char *shown; /* "http://127.0.0.1:8480", "unix:/run/x" */
+	bool local;      /* a Unix socket */
+	bool admin;      /* its callers may do everything */
+	bool ours;       /* made here: its path is removed at the end */
+	char *path;      /* of a Unix socket, or NULL */
+	char *shown;     /* what a client on this machine may open: "http://127.0.0.1:8480",
+			    "unix:/run/x" */
+	bool everywhere; /* at every address of this machine; shown has "localhost" for them */
 	bool loopback;
 };
 struct serve_sockets {

@@ -48,6 +48,15 @@ int64_t clock_wall_s(const struct clock *c)
 	return c ? c->wall_s(c->ctx) : real_wall_s(NULL);
 }
 
+int64_t clock_wall_ms(const struct clock *c)
+{
+	struct timespec t;
+	if (c)
+		return c->wall_s(c->ctx) * 1000;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int clock_sleep_ms(const struct clock *c, uint64_t ms, const struct cancel *cancel, struct err *e)
 {
 	return c ? c->sleep_ms(c->ctx, ms, cancel, e) : real_sleep_ms(NULL, ms, cancel, e);

@@ -22,6 +22,7 @@ struct clock {
 uint64_t clock_now_us(const struct clock *c);
 uint64_t clock_now_ms(const struct clock *c);
 int64_t clock_wall_s(const struct clock *c);
+int64_t clock_wall_ms(const struct clock *c); /* whole seconds, of a clock that is passed in */
 WARN_UNUSED int clock_sleep_ms(const struct clock *c, uint64_t ms, const struct cancel *cancel,
 			       struct err *e);
 

@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import subprocess
+import time
+import urllib.request
 
 import pytest
 
@@ -88,10 +90,21 @@ def test_every_file_of_the_release_is_under_its_key(edge, world):
 
 
 def test_what_belongs_to_no_release_is_not_there(edge):
-    for path in ("/", "/demo", "/demo/", "/other/metadata/timestamp.json", "/metadata/9.root.json",
+    for path in ("/demo", "/demo/", "/other/metadata/timestamp.json", "/metadata/9.root.json",
                  "/ferry.conf", "/.lock", "/cards/tiny.card.json", "/drafts/x"):
         answer = edge.get(path)
         assert (answer.status, answer["Cache-Control"]) == (404, "no-store"), path
+
+
+def test_the_root_says_what_this_is_and_where_the_faces_are(edge):
+    answer = edge.get("/")
+    assert (answer.status, answer["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    text = answer.body.decode()
+    assert text.startswith("This is an edge of Model Ferry")
+    for face in ("/NAME/targets/", "/v2/", "/api/models", "/healthz"):
+        assert face in text
+    assert "demo" not in text  # the name of a repository is not for everybody
+    assert edge.ask("POST", "/").status == 405
 
 
 def test_a_range_is_a_part_of_the_file(edge, world):
@@ -231,6 +244,7 @@ def test_a_body_that_nobody_wants_is_not_read_to_its_end(edge):
 # -- the log ---------------------------------------------------------------------------------
 
 def test_the_log_says_what_was_sent_and_only_fronts_say_for_whom(edge, world):
+    before = time.time() - 0.001  # msec has no more digits
     edge.get(world.key + "?token=s3cret", Range="bytes=10-19", User_Agent='we"ird\\\x80',
              X_Forwarded_For="1.2.3.4, 203.0.113.9, 127.0.0.1")
     line = logged(edge, 'we"ird\\\x80')
@@ -239,6 +253,7 @@ def test_the_log_says_what_was_sent_and_only_fronts_say_for_whom(edge, world):
     assert (line["status"], line["body_bytes_sent"]) == (206, 10)
     assert line["request_uri"].startswith(world.key) and "s3cret" not in line["request_uri"]
     assert line["face"] == "plain" and line["hit"] in ("hit", "miss")
+    assert before <= line["msec"] <= time.time()
     text = (edge.dir / "access.log").read_text()
     assert "s3cret" not in text and text.isascii()
 
@@ -288,6 +303,18 @@ def test_a_second_edge_at_the_same_address_is_a_conflict(small):
         address = edge.url.removeprefix("http://")
         result = small("serve", "--no-admin", "--listen", address, cwd=edge.dir, check=8)
         assert address in result.err
+
+
+def test_where_it_listens_everywhere_it_prints_a_url_to_open(small):
+    with edge_of(small, args=("--listen", "*:0")) as edge:
+        schemas.validate_output(edge.document)
+        assert edge.url == f"http://localhost:{edge.port}"
+        assert edge.document["listening"][0]["everywhere"]
+        with urllib.request.urlopen(edge.url + "/healthz") as answer:
+            assert answer.status == 200
+        assert f"serving at {edge.url}, and at every other address" in edge.log.text
+        result = small("serve", "--no-admin", "--listen", f"*:{edge.port}", cwd=edge.dir, check=8)
+        assert f"another program listens on *:{edge.port}" in result.err
 
 
 def test_what_another_edge_left_behind_is_no_conflict(small):

@@ -90,6 +90,12 @@ def test_without_a_key_or_with_a_wrong_one_there_is_nothing(guarded, world):
     assert guarded.get("/demo/metadata/timestamp.json", guarded.all).status == 200
 
 
+def test_the_root_is_the_same_for_everybody(guarded, world):
+    answers = [guarded.get("/"), guarded.get("/", Authorization="Bearer wrong")]
+    assert [a.status for a in answers] == [200, 200]
+    assert answers[0].body == answers[1].body
+
+
 def test_a_key_also_comes_as_the_password_of_basic(guarded):
     pair = base64.b64encode(f"anybody:{guarded.all}".encode()).decode()
     answer = guarded.get("/demo/metadata/timestamp.json", Authorization=f"Basic {pair}")

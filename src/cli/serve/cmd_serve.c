@@ -102,11 +102,15 @@ static int ready(void *ctx, const struct serve_sockets *sockets, struct err *e)
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *listening = json_put_array(document, "listening");
 	for (size_t i = 0; i < sockets->count; i++) {
+		const struct serve_socket *s = &sockets->at[i];
 		json_t *row = json_push_object(listening);
-		json_put_string(row, "url", sockets->at[i].shown);
-		json_put_bool(row, "admin", sockets->at[i].admin);
-		report_note(cli->report, "serving at %s%s", sockets->at[i].shown,
-			    sockets->at[i].admin ? ", for administration" : "");
+		json_put_string(row, "url", s->shown);
+		json_put_bool(row, "everywhere", s->everywhere);
+		json_put_bool(row, "admin", s->admin);
+		report_note(cli->report, "serving at %s%s", s->shown,
+			    s->admin        ? ", for administration"
+			    : s->everywhere ? ", and at every other address of this machine"
+					    : "");
 	}
 	int rc = cli_result(cli, document, e);
 	return rc < 0 ? rc : cli_flush(e);
