@@ -110,7 +110,8 @@ static enum auth_result missing_key(struct auth *a, bool have_set, struct err *e
 {
 	if (auth_set_may_read(a->set))
 		return AUTH_WAIT;
-	if (!have_set) {
+	/* Perhaps it is in what is being read. */
+	if (!have_set || auth_set_is_read(a->set)) {
 		err_set(e, ERR_NETWORK, "the keys of tokens cannot be read at present");
 		return AUTH_LATER;
 	}

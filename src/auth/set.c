@@ -226,17 +226,36 @@ bool auth_set_may_read(struct auth_set *s)
 	return may;
 }
 
-static void count_reader(struct auth_set *s, int change)
+bool auth_set_is_read(struct auth_set *s)
 {
 	pthread_mutex_lock(&s->lock);
-	s->readers += (unsigned)change;
+	bool is = s->readers > 0;
+	pthread_mutex_unlock(&s->lock);
+	return is;
+}
+
+/* Many may have asked for it before the first of them began. */
+static bool begin_reading(struct auth_set *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool may = s->readers < MAX_READERS;
+	s->readers += may;
+	pthread_mutex_unlock(&s->lock);
+	return may;
+}
+
+static void end_reading(struct auth_set *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->readers--;
 	pthread_mutex_unlock(&s->lock);
 }
 
 void auth_set_read_missing(struct auth_set *s)
 {
 	struct err unread = ERR_INIT; /* auth_stats() has the number of failures */
-	count_reader(s, 1);
+	if (!begin_reading(s))
+		return;
 	pthread_mutex_lock(&s->reading);
 	pthread_mutex_lock(&s->lock);
 	bool again = rested(s, clock_now_us(s->clock)); /* nobody has read it meanwhile */
@@ -244,7 +263,7 @@ void auth_set_read_missing(struct auth_set *s)
 	if (again && read_now(s, &unread) < 0)
 		err_clear(&unread);
 	pthread_mutex_unlock(&s->reading);
-	count_reader(s, -1);
+	end_reading(s);
 }
 
 int auth_set_keep(struct auth_set *s, struct err *e)

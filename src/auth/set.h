@@ -28,7 +28,9 @@ void auth_set_put(struct auth_jwks *keys); /* NULL is ignored */
 
 /* May it be read now, because a key is missing? */
 bool auth_set_may_read(struct auth_set *s);
-/* Reads it then. Waits for the network. */
+/* Is it being read for that reason? */
+bool auth_set_is_read(struct auth_set *s);
+/* Reads it then, unless enough others are at it. Waits for the network. */
 void auth_set_read_missing(struct auth_set *s);
 /* Reads it if its time has come. */
 WARN_UNUSED int auth_set_keep(struct auth_set *s, struct err *e);

@@ -24,8 +24,13 @@ struct node_wanted_list {
 };
 void node_wanted_release(struct node_wanted_list *l); /* safe twice; for CLEANUP */
 
-/* ERR_USAGE "[node.phi]: …". The folders need not exist. n must outlive *out. */
-WARN_UNUSED int node_wanted_read(const struct settings_node *n, struct node_wanted_list *out,
-				 struct err *e);
+/* n is what was read from c. ERR_USAGE "ferry.conf:7: [node.phi]: …". The folders need not exist. n
+ * must outlive *out. */
+WARN_UNUSED int node_wanted_read(const struct conf *c, const struct settings_node *n,
+				 struct node_wanted_list *out, struct err *e);
+/* Are all hooks there, and may this user run them? Else the same error: they would only be missed
+ * when everything has been fetched. */
+WARN_UNUSED int node_wanted_hooks(const struct conf *c, const struct settings_node *n,
+				  struct err *e);
 
 #endif

@@ -105,36 +105,79 @@ static enum went answer_options(struct exchange *x, const char *methods)
 	return WENT_ON;
 }
 
+static const char *methods_of(const struct exchange *x)
+{
+	return x->service ? x->service->methods : face_methods(x->path);
+}
+
+static enum went answer_limited(struct exchange *x, const char *text)
+{
+	atomic_fetch_add(&x->edge->counts.limited, 1);
+	return answer(x, 429, text);
+}
+
+static enum went end_connection(struct exchange *x)
+{
+	add_header(x, "Connection", mem_strdup("close"));
+	return WENT_ON;
+}
+
+/* The server has not read its body, and must not wait for a worker now. */
+static enum went answer_unread(struct exchange *x)
+{
+	exchange_know_client(x);
+	x->limited = !x->caller->trusted;
+	if (x->limited && limit_request(x->edge->limit, x->client, &x->limit) == LIMIT_NO)
+		answer_limited(x, "too many requests");
+	else if (x->unread == 400)
+		answer(x, 400, "the headers of the request are ambiguous");
+	else
+		answer(x, x->unread, "the headers of the request are too large");
+	return end_connection(x);
+}
+
+/* It counts like every other request: it is answered behind STEP_LIMIT. */
+static enum went find_fault(struct exchange *x, enum exchange_fault fault)
+{
+	x->fault = fault;
+	x->step = STEP_WHO;
+	return WENT_ON;
+}
+
+static enum went answer_fault(struct exchange *x)
+{
+	switch (x->fault) {
+	case FAULT_OPTIONS:
+		return answer_options(x, methods_of(x));
+	case FAULT_METHOD:
+		answer(x, 405, "this method is not allowed here");
+		add_header(x, "Allow", listed(methods_of(x)));
+		return WENT_ON;
+	case FAULT_BODY:
+		return answer(x, 413, "the body of the request is too large");
+	default:
+		return answer(x, 400, "the path is malformed");
+	}
+}
+
 static enum went step_read(struct exchange *x)
 {
 	exchange_know_caller(x);
 	if (x->caller->refused) {
-		atomic_fetch_add(&x->edge->counts.limited, 1);
-		answer(x, 429, "too many connections");
-		add_header(x, "Connection", mem_strdup("close"));
+		answer_limited(x, "too many connections");
 		add_header(x, "Retry-After", mem_strdup("1"));
-		return WENT_ON;
+		return end_connection(x);
 	}
-	if (x->ambiguous) {
-		answer(x, 400, "the headers of the request are ambiguous");
-		add_header(x, "Connection", mem_strdup("close"));
-		return WENT_ON;
-	}
+	if (x->unread)
+		return answer_unread(x);
 	if (!route_path(x->target, &x->path, &x->query))
-		return answer(x, 400, "the path is malformed");
+		return find_fault(x, FAULT_PATH);
 	x->service = route_find(x->path);
-	const char *methods = x->service ? x->service->methods : face_methods(x->path);
 	if (is_method(x, "OPTIONS"))
-		return answer_options(x, methods);
-	if (!route_allows(methods, x->method)) {
-		answer(x, 405, "this method is not allowed here");
-		add_header(x, "Allow", listed(methods));
-		return WENT_ON;
-	}
-	if (x->body.overflow)
-		return answer(x, 413, "the body of the request is too large");
-	x->step = STEP_WHO;
-	return WENT_ON;
+		return find_fault(x, FAULT_OPTIONS);
+	if (!route_allows(methods_of(x), x->method))
+		return find_fault(x, FAULT_METHOD);
+	return find_fault(x, x->body.overflow ? FAULT_BODY : FAULT_NONE);
 }
 
 /* ---- who ---- */
@@ -144,10 +187,9 @@ static void refresh_keys(struct exchange *x)
 	auth_refresh(x->edge->auth);
 }
 
-static enum went answer_limited(struct exchange *x, const char *text)
+static bool is_for_all(const struct exchange *x)
 {
-	atomic_fetch_add(&x->edge->counts.limited, 1);
-	return answer(x, 429, text);
+	return x->service && x->service->for_all && !x->fault;
 }
 
 static enum went know(struct exchange *x)
@@ -164,17 +206,16 @@ static enum went know(struct exchange *x)
 static enum went step_who(struct exchange *x)
 {
 	struct err why = ERR_INIT;
-	if (x->caller->trusted) {
+	if (x->caller->trusted)
 		auth_who_trust(&x->who);
+	if (x->caller->trusted || x->fault)
 		return know(x);
-	}
 	enum auth_result r = auth_check(x->edge->auth, exchange_header(x, "Authorization"), &x->who,
 					&why);
 	if (r == AUTH_WAIT)
 		return wait_for(x, refresh_keys);
-	if (r == AUTH_LATER)
-		return answer_later(x, why.text);
-	if (r == AUTH_REFUSED && !(x->service && x->service->for_all))
+	x->later = r == AUTH_LATER;
+	if (r != AUTH_OK && !is_for_all(x))
 		x->refusal = mem_strdup(why.text);
 	return know(x);
 }
@@ -188,10 +229,10 @@ static void ask_limit(struct exchange *x)
 
 static enum went step_limit(struct exchange *x)
 {
-	if (x->who.trusted || (x->service && x->service->for_all)) {
-		x->step = STEP_ANSWER;
-		return WENT_ON;
-	}
+	x->step = STEP_ANSWER;
+	if (x->who.trusted || is_for_all(x))
+		return x->fault ? answer_fault(x) : WENT_ON;
+	x->step = STEP_LIMIT;
 	if (!x->limited)
 		x->admitted = limit_request(x->edge->limit, x->client, &x->limit);
 	x->limited = true;
@@ -200,8 +241,12 @@ static enum went step_limit(struct exchange *x)
 	x->step = STEP_ANSWER;
 	if (x->admitted != LIMIT_YES)
 		return answer_limited(x, "too many requests");
-	/* Only now: attempts with wrong credentials are counted, too. */
-	return x->refusal ? answer_unknown(x) : WENT_ON;
+	/* Only now: what is wrong, and attempts with wrong credentials, are counted, too. */
+	if (x->fault)
+		return answer_fault(x);
+	if (x->refusal)
+		return x->later ? answer_later(x, x->refusal) : answer_unknown(x);
+	return WENT_ON;
 }
 
 /* ---- what ---- */
@@ -436,14 +481,13 @@ enum MHD_Result exchange_handle(void *lot, struct MHD_Connection *connection, co
 	(void)lot;
 	(void)connection;
 	(void)url;
-	(void)version;
 	if (!x)
 		return MHD_NO;
 	if (!x->called) {
 		begin(x, method);
-		x->ambiguous = exchange_is_ambiguous(x);
-		/* Nobody knows where its body ends: it is not read. */
-		return x->ambiguous ? run(x) : MHD_YES;
+		x->unread = exchange_framing_fault(x, version);
+		/* Perhaps nobody knows where its body ends: it is not read. */
+		return x->unread ? run(x) : MHD_YES;
 	}
 	if (*data_size == 0) {
 		x->caller->idle_since_us = 0; /* Until here, the caller may be too slow. */

@@ -6,28 +6,47 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the server keeps of a header beside its text, and the four bytes around that. */
+#define HEADER_BYTES 60
+
 const char *exchange_header(const struct exchange *x, const char *name)
 {
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result count_framing(void *ctx, enum MHD_ValueKind kind, const char *name,
-				     const char *value)
+struct framing {
+	unsigned hosts, lengths; /* Content-Length and Transfer-Encoding together */
+	bool unclear, coded;
+	size_t bytes; /* of the connection's memory */
+};
+
+static enum MHD_Result look_at_header(void *ctx, enum MHD_ValueKind kind, const char *name,
+				      size_t name_len, const char *value, size_t value_len)
 {
-	unsigned *found = ctx; /* of Host, Content-Length, Transfer-Encoding */
+	struct framing *f = ctx;
+	bool coding = str_eq_nocase(name, "Transfer-Encoding");
 	(void)kind;
-	(void)value;
-	found[0] += str_eq_nocase(name, "Host");
-	found[1] += str_eq_nocase(name, "Content-Length");
-	found[2] += str_eq_nocase(name, "Transfer-Encoding");
+	f->bytes += name_len + value_len + HEADER_BYTES;
+	f->hosts += str_eq_nocase(name, "Host");
+	f->lengths += coding || str_eq_nocase(name, "Content-Length");
+	f->coded |= coding;
+	f->unclear |= strpbrk(name, " \t") ||
+		      (coding && !(value && str_eq_nocase(value, "chunked")));
 	return MHD_YES;
 }
 
-bool exchange_is_ambiguous(const struct exchange *x)
+unsigned exchange_framing_fault(const struct exchange *x, const char *version)
 {
-	unsigned found[3] = { 0 };
-	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_framing, found);
-	return found[0] > 1 || found[1] + found[2] > 1;
+	size_t line = strlen(x->target);
+	struct framing f = { .bytes = line };
+	(void)MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, look_at_header, &f);
+	/* RFC 9112, 6.1: HTTP/1.0 has no codings. */
+	if (f.unclear || f.hosts > 1 || f.lengths > 1 ||
+	    (f.coded && strcmp(version, "HTTP/1.0") == 0))
+		return 400;
+	if (f.bytes <= EXCHANGE_MAX_HEADERS)
+		return 0;
+	return line > EXCHANGE_MAX_HEADERS / 2 ? 414 : 431;
 }
 
 static bool is_front(const struct edge *e, const uint8_t bytes[16])

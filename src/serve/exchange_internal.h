@@ -6,6 +6,8 @@
 #include "serve/range.h"
 #include "serve/route.h"
 
+/* Of the memory of a connection (door.c), the headers of a request: the rest is for an answer's. */
+#define EXCHANGE_MAX_HEADERS (11 * KIB / 2)
 #define EXCHANGE_MAX_BODY (64 * KIB)    /* of a request */
 #define EXCHANGE_MAX_RECEIVED (1 * MIB) /* then the connection is closed without an answer */
 
@@ -20,6 +22,9 @@ enum exchange_step {
 	STEPS,
 };
 
+/* Of the request itself; FAULT_OPTIONS is none, but is answered like them. */
+enum exchange_fault { FAULT_NONE, FAULT_PATH, FAULT_OPTIONS, FAULT_METHOD, FAULT_BODY };
+
 enum exchange_wait { WAIT_BLOB, WAIT_STREAM, WAIT_JOB };
 
 struct exchange {
@@ -28,8 +33,9 @@ struct exchange {
 	struct exchange_caller *caller;
 	struct MHD_Connection *connection;
 	enum exchange_step step;
-	bool ambiguous;
-	bool called; /* the server has handed over the headers */
+	enum exchange_fault fault;
+	unsigned unread; /* 400, 414, 431: its headers are refused, and its body is not read */
+	bool called;     /* the server has handed over the headers */
 
 	char *target;       /* as it was sent */
 	const char *method; /* the connection's */
@@ -41,6 +47,7 @@ struct exchange {
 	char *client;              /* whom limits count */
 	bool counted;              /* by limit_connect() */
 	char *refusal;             /* why the credentials are refused; NULL: they are not */
+	bool later;                /* they are not: they cannot be checked at present */
 	struct buf body;
 	uint64_t received; /* of the body, also behind its end */
 	struct auth_who who;
@@ -86,9 +93,11 @@ WARN_UNUSED bool exchange_wait_work(struct exchange *x, void (*work)(struct exch
 
 /* The header's value, or NULL. */
 const char *exchange_header(const struct exchange *x, const char *name);
-/* Headers that a front may understand differently: two hosts, or two lengths of the body (RFC 9112,
- * 3.2 and 6.3). */
-bool exchange_is_ambiguous(const struct exchange *x);
+/* 400: headers that a front may understand differently: two hosts, two lengths of the body, a
+ * coding of it other than "chunked", a blank in a name, a NUL in a value (RFC
+ * 9112, 3.2, 5.1, 6.1, 6.3). 414, 431: they are so large that there may be no memory for the
+ * headers of an answer. Else 0. */
+unsigned exchange_framing_fault(const struct exchange *x, const char *version);
 /* Sets address, and base. */
 void exchange_know_caller(struct exchange *x);
 /* Sets client, once it is known who they are. */

@@ -182,6 +182,11 @@ static void add_part(const struct exchange *x, struct MHD_Response *r)
 static void add_headers(const struct exchange *x, struct MHD_Response *r)
 {
 	const struct face_answer *a = &x->answer;
+	/* There is hardly any memory left for them. */
+	if (x->unread && x->unread != 400) {
+		add(r, "Connection", "close");
+		return;
+	}
 	add(r, "Content-Type", x->status == 304 ? NULL : a->type);
 	add(r, "Cache-Control", x->status >= 400 ? FRONT_NEVER : a->cache);
 	add(r, "ETag", a->etag);

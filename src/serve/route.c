@@ -1,6 +1,7 @@
 #include "serve/route.h"
 
 #include "util/mem.h"
+#include "util/text.h"
 
 #include <string.h>
 
@@ -11,8 +12,11 @@ static const char *without_origin(const char *target)
 {
 	if (*target == '/')
 		return target;
-	const char *host = strstr(target, "://");
-	return host ? strchr(host + 3, '/') : NULL;
+	if (!str_starts_nocase(target, "http://") && !str_starts_nocase(target, "https://"))
+		return NULL;
+	const char *host = strchr(target, ':') + 3;
+	const char *path = host + strcspn(host, "/?#");
+	return *path == '/' ? path : NULL;
 }
 
 static bool decode(const char *s, size_t len, struct buf *out)

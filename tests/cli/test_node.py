@@ -437,6 +437,10 @@ def ask(port, path, method="GET"):
     ("engine = directory", "has no folder of its own"),
     ("owner = nobody-at-all", "there is no user"),
     ("model = a b", "[node.phi]"),
+    ("hook = ./there-is-none x", "there is no program"),
+    ("hook = ./ferry.conf", "is not a program"),
+    ("hook = .", "is not"),
+    ("hook = no-such-program-at-all", "is not on PATH"),
     ("health = ftp://x/", "URL of http"),
     ("health = http://u:p@x/", "no user and no password"),
     ("keep = many", "keep"),
@@ -447,3 +451,14 @@ def test_a_section_that_cannot_be_used_is_refused_by_name(node, lines, message):
     node.configure(phi=lines if "model" in lines + message else f"model = phi:q8_0\n{lines}")
     done = node.ferry("node", "apply", check=2)
     assert message in done.err
+    section = (node.work / "ferry.conf").read_text().split("\n").index("[node.phi]") + 1
+    assert int(re.search(r"ferry\.conf:(\d+): ", done.err)[1]) >= section
+    assert not node.stored()
+
+
+def test_what_the_machine_says_wrongly_is_named_with_its_own_line(node):
+    for line, message in ("hook = ./none", "hook: there is no"), ("engine = x", "[node.phi]: engine"):
+        node.configure(f"remove = own\n{line}", phi="model = phi:q8_0\nkeep = 1")
+        done = node.ferry("node", "apply", check=2)
+        lines = (node.work / "ferry.conf").read_text().split("\n")
+        assert f"ferry.conf:{lines.index(line) + 1}: {message}" in done.err

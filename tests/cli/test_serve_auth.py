@@ -349,6 +349,26 @@ def test_a_header_of_a_stranger_does_not_change_who_it_is(world):
         assert {n["remote_addr"] for n in g.log()} <= {"127.0.0.1", "unix"}
 
 
+def test_requests_that_are_wrong_count_like_others(world):
+    """Whoever only sends what is refused is slowed down, too, and gets the same headers."""
+    with Edge(world, world.publisher.client(), more="requests = 20/10m\nburst = 10",
+              name="wrong", env=own_store(world, "wrong")) as edge:
+        path = "/demo/metadata/timestamp.json"
+        wrong = [("GET", "/..", {}, 400), ("OPTIONS", path, {}, 204), ("PUT", path, {}, 405),
+                 ("GET", path, {"Transfer-Encoding": "x"}, 400),
+                 ("GET", path, {"X": "a" * 5600}, 431), ("OPTIONS", "/healthz", {}, 204),
+                 ("PUT", "/healthz", {}, 405)]
+        for method, target, headers, status in wrong:
+            assert edge.ask(method, target, headers).status == status, (method, target)
+        assert edge.ask("POST", "/v1/preload", body=b"x" * 70000).status == 413
+        assert [edge.get(path).status for _ in range(3)] == [200, 200, 429]
+        for method, target, headers, _ in wrong:
+            answer = edge.ask(method, target, headers)
+            assert (answer.status, answer["Retry-After"] is not None) == (429, "X" not in headers)
+        assert edge.get("/healthz").status == 200
+        assert edge.as_admin("PUT", path).status == 405
+
+
 def test_a_key_has_only_so_many_connections(world):
     with Guarded(world, "connections", "connections = 2\nrate = 1M") as g:
         def begin():

@@ -217,7 +217,7 @@ static int apply_run(struct cli *cli, struct err *e)
 	CLEANUP(retrieve_close) struct retrieval retrieval = { 0 };
 	CLEANUP(node_run_release) struct node_run r = { 0 };
 	CLEANUP(json_release) json_t *document = cli_document(cli);
-	int rc = sections_read(cli, &conf, e);
+	int rc = sections_read(cli, true, &conf, e);
 	if (rc == 0)
 		rc = open_retrieval(cli, &conf, &retrieval, e);
 	if (rc < 0)

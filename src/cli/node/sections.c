@@ -6,7 +6,7 @@ void sections_release(struct sections *c)
 	settings_node_release(&c->settings);
 }
 
-int sections_read(struct cli *cli, struct sections *out, struct err *e)
+int sections_read(struct cli *cli, bool hooks, struct sections *out, struct err *e)
 {
 	const struct conf *conf;
 	int rc = cli_conf(cli, &conf, e);
@@ -14,8 +14,10 @@ int sections_read(struct cli *cli, struct sections *out, struct err *e)
 		rc = settings_node_read(conf, &out->settings, e);
 	if (rc < 0)
 		return rc;
-	if (out->settings.count)
-		return node_wanted_read(&out->settings, &out->wanted, e);
+	if (out->settings.count) {
+		rc = node_wanted_read(conf, &out->settings, &out->wanted, e);
+		return rc < 0 || !hooks ? rc : node_wanted_hooks(conf, &out->settings, e);
+	}
 	err_set(e, ERR_USAGE, "ferry.conf has no section [node.NAME]");
 	return err_hint(e,
 			"each model that this machine must have has a section: see ferry-node(1)");

@@ -249,7 +249,7 @@ static int status_run(struct cli *cli, struct err *e)
 	if (o->listen && (o->prometheus || cli->json))
 		return err_set(e, ERR_USAGE,
 			       "--listen goes on: it is not used with --prometheus or --json");
-	int rc = sections_read(cli, &conf, e);
+	int rc = sections_read(cli, false, &conf, e);
 	if (rc == 0)
 		rc = session_client(cli, &client, e);
 	if (rc < 0)

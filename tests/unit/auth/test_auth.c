@@ -13,8 +13,14 @@
 
 #include "unit.h"
 
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int64_t wall;
 
@@ -365,6 +371,67 @@ static void a_file_with_a_secret_must_be_private(void **state)
 	scratch_free(dir);
 }
 
+struct crowd {
+	struct auth *auth;
+	atomic_int done;
+};
+
+static void *read_set(void *ctx)
+{
+	struct crowd *c = ctx;
+	auth_refresh(c->auth);
+	atomic_fetch_add(&c->done, 1);
+	return NULL;
+}
+
+/* A port that refuses connections until listen(). */
+static int reserve_port(char url[64])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	snprintf(url, 64, "http://127.0.0.1:%d/jwks.json", ntohs(at.sin_port));
+	return fd;
+}
+
+/* Unknown names of keys come from everybody: they must not take all workers for as long as the
+ * server of the set does not answer. */
+static void only_few_wait_for_a_key_set_that_does_not_answer(void **state)
+{
+	(void)state;
+	static const char token[] = "Bearer eyJhbGciOiJIUzI1NiIsImtpZCI6IngifQ.e30.AA";
+	char url[64];
+	int fd = reserve_port(url);
+	struct cancel cancel = { 0 };
+	struct err e = ERR_INIT;
+	struct auth_options o = {
+		.jwks = url, .audience = "edge", .clock = &clock_of_test, .cancel = &cancel
+	};
+	struct crowd c = { 0 };
+	struct auth_who who = { 0 };
+	pthread_t threads[2];
+	wall = 1000;
+	assert_ok(auth_new(&o, &c.auth, &e), &e);
+	assert_int_equal(listen(fd, 1), 0);
+	wall += 60;
+	assert_int_equal(auth_check(c.auth, token, &who, &e), AUTH_WAIT);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_set, &c), 0);
+	do
+		e = (struct err)ERR_INIT;
+	while (auth_check(c.auth, token, &who, &e) != AUTH_LATER);
+	auth_refresh(c.auth);
+	assert_int_equal(c.done, 0);
+	cancel_ask(&cancel, SIGTERM);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	auth_free(c.auth);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +446,7 @@ int main(void)
 		cmocka_unit_test(keys_that_cannot_be_used_are_left_out),
 		cmocka_unit_test(a_secret_in_a_set_from_a_url_is_not_used),
 		cmocka_unit_test(a_file_with_a_secret_must_be_private),
+		cmocka_unit_test(only_few_wait_for_a_key_set_that_does_not_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
