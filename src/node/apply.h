@@ -20,7 +20,7 @@ struct node_run {
 	struct node_hooks hooks;
 	struct node_removal early; /* what went first because the disk was full */
 	struct node_removal removal;
-	struct err fault; /* of the removal; class 0: none */
+	struct err fault; /* of the removal; class 0: it worked */
 	size_t faults;    /* sections, hooks and removals that failed */
 };
 void node_run_release(struct node_run *r); /* for CLEANUP */

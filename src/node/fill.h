@@ -18,17 +18,17 @@ struct node_item {
 	struct handoff layout; /* for a section with an engine */
 	bool has_layout;
 	char *path;   /* for a program that opens it; NULL: not there */
-	char *told;   /* what its hook is to know */
+	char *told;   /* what its hook must have been told */
 	bool made;    /* this run changed the engine's folder */
-	bool changed; /* what its hook knows is not this */
+	bool changed; /* the hook was told something else, or nothing yet */
 };
 void node_item_release(struct node_item *item);
 
 /* How many failed because the disk is full. */
 size_t node_fill_without_room(const struct node_item *items, size_t count);
-/* Finds, fetches and verifies; the errors are the items'. With r->dry_run, nothing is downloaded,
- * and a model that is missing has got.preview instead of a variant. Those that failed before and
- * are to be tried again: clear them with node_fill_again(). Negative only when it was cancelled. */
+/* Finds, fetches and verifies the models; the error of each is in its item. With r->dry_run,
+ * nothing is downloaded, and a model that is missing has got.preview instead of a variant. An item
+ * that has failed is left out, until node_fill_again(). Negative only when it was cancelled. */
 WARN_UNUSED int node_fill(struct retrieval *r, struct node_item *items, size_t count,
 			  struct err *e);
 void node_fill_again(struct node_item *item);

@@ -1,4 +1,4 @@
-/* The same as metrics for Prometheus. Prefixes: node_gauges_ */
+/* What node/standing.h finds, as metrics for Prometheus. Prefixes: node_gauges_ */
 #ifndef FERRY_NODE_GAUGES_H
 #define FERRY_NODE_GAUGES_H
 

@@ -10,7 +10,7 @@
  *   apply      all of these in their order
  *   standing   what is there, without changing anything
  *   vitals     does the engine answer?
- *   gauges     the same as metrics
+ *   gauges     what is there, as metrics
  *   probe      an answer for load balancers
  *
  * What always holds here:
@@ -18,8 +18,8 @@
  *    killed is completed by the next one: a hook that has not run, or that failed, runs then;
  *  - a model that fails does not stop the others, but while one fails nothing is removed, unless
  *    the disk is full;
- *  - one run removes at most so many models, the least recently used first, and none that is
- *    pinned, in use, or in a folder of an engine that others have filled;
+ *  - one run removes only as many models as remove-most says, the least recently used first, and
+ *    none that is pinned, in use, or linked into an engine's folder by somebody else;
  *  - programs are started without a shell, and what they are told comes on their standard input.
  */
 #ifndef FERRY_NODE_NODE_H

@@ -1,9 +1,9 @@
 /*
  * Models that no section names any more. Prefixes: node_removal_
  *
- * Of those that may be removed, a run takes the ones that were used least recently, at most
- * remove-most. Pinned ones, ones that a program uses, ones that a fetch waits for, and ones that an
- * engine's folder needs that somebody else has filled, stay.
+ * Of those that may be removed, a run removes the least recently used ones, at most remove-most of
+ * them. A model stays if it is pinned, a program uses it, a fetch waits for it, or somebody else
+ * has linked it into an engine's folder.
  */
 #ifndef FERRY_NODE_REMOVAL_H
 #define FERRY_NODE_REMOVAL_H

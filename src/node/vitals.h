@@ -1,7 +1,7 @@
 /*
- * Does the engine answer? Its URL (health = URL) is asked without a proxy, and any 2xx is a yes.
- * Since when that has been so, as far as earlier questions know, is in the store:
- * node/engines.json
+ * Does the engine answer? Its URL (health = URL) is asked without a proxy; any 2xx means yes. Each
+ * answer is kept in the store (node/engines.json), so that a later run can say since when the
+ * engine has been up or down.
  *
  * Prefixes: node_vitals_
  */
@@ -31,8 +31,8 @@ void node_vitals_release(struct node_vitals *v); /* safe twice; for CLEANUP */
 WARN_UNUSED int node_vitals_ask(const struct store *s, const struct node_wanted_list *wanted,
 				struct node_vitals *out, struct err *e);
 
-/* When the record says that the engine came up or went down; 0: it does not. For a text that is no
- * record, too. */
+/* Since when the engine has been up (or down, with up = false), by the record of earlier answers,
+ * which may be damaged; 0: the record does not say. */
 int64_t node_vitals_since(const void *data, size_t len, const char *url, bool up);
 
 #endif

@@ -20,21 +20,22 @@
 
 struct clock;
 struct events;
-/* `to` gets what is reported, too; NULL: nobody. Both are borrowed. */
+/* What is reported to events_report() is passed on to `to`; NULL: to nobody. Both are borrowed. */
 struct events *events_new(const struct clock *clock, struct report *to);
 void events_free(struct events *ev); /* without readers; NULL is ignored */
 
-/* Takes the data. Numbers grow, also from one process to the next. */
+/* Takes the data. The numbers of events grow, also from one process to the next. */
 void events_tell(struct events *ev, const char *kind, json_t *data);
 /* For those who do the work of an edge: what they report becomes events "pull", with "state" begun,
  * progress (at most once a second), done or failed, and "warning". */
 struct report *events_report(struct events *ev);
 
-/* What comes from now on; `after`: what came after this number, or NULL. NULL: too many read. */
+/* A stream of the events after the one with this number; `after` NULL: of those from now on. NULL:
+ * there are EVENTS_READERS already. */
 struct route_stream *events_read(struct events *ev, const char *after);
 /* To be called about once a second. */
 void events_tick(struct events *ev);
-/* Nothing comes any more: readers are told so. */
+/* No event comes any more: ends the streams of all readers. */
 void events_end(struct events *ev);
 
 #endif

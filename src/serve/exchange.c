@@ -1,6 +1,7 @@
 #include "serve/exchange_internal.h"
 
 #include "front/front.h"
+#include "serve/face/documents.h"
 #include "serve/face/registry.h"
 #include "util/clock.h"
 #include "util/mem.h"
@@ -16,22 +17,11 @@ static enum went answer(struct exchange *x, unsigned status, const char *text)
 {
 	const char *face = x->answer.face;
 	face_answer_release(&x->answer);
-	route_text(&x->answer, status, text);
+	face_document_text(&x->answer, status, text);
 	x->answer.face = face;
 	x->status = status;
 	x->step = STEP_SEND;
 	return WENT_ON;
-}
-
-static void add_header(struct exchange *x, const char *name, char *value)
-{
-	struct face_answer *a = &x->answer;
-	if (a->header_count == FACE_HEADERS) {
-		free(value);
-		return;
-	}
-	a->headers[a->header_count].name = name;
-	a->headers[a->header_count++].value = value;
 }
 
 static enum went answer_busy(struct exchange *x)
@@ -47,14 +37,14 @@ static enum went wait_for(struct exchange *x, void (*work)(struct exchange *x))
 /* Where readers of a registry get a token; other clients look at the scheme alone. */
 static enum went answer_unknown(struct exchange *x)
 {
-	bool token = strcmp(x->path, FACE_REGISTRY_TOKEN) == 0;
 	atomic_fetch_add(&x->edge->counts.refused, 1);
 	answer(x, 401, x->refusal);
-	add_header(x, "WWW-Authenticate",
-		   token ? mem_strdup("Basic realm=\"ferry\"")
-			 : mem_printf("Bearer realm=\"%s" FACE_REGISTRY_TOKEN
-				      "\",service=\"ferry\"",
-				      x->base));
+	if (strcmp(x->path, FACE_REGISTRY_TOKEN) == 0)
+		face_document_header(&x->answer, "WWW-Authenticate", "Basic realm=\"ferry\"");
+	else
+		face_document_header(&x->answer, "WWW-Authenticate",
+				     "Bearer realm=\"%s" FACE_REGISTRY_TOKEN "\",service=\"ferry\"",
+				     x->base);
 	return WENT_ON;
 }
 
@@ -70,7 +60,7 @@ static bool asks_for_credentials(const struct exchange *x)
 static enum went answer_later(struct exchange *x, const char *why)
 {
 	answer(x, 503, why);
-	add_header(x, "Retry-After", mem_strdup("5"));
+	face_document_header(&x->answer, "Retry-After", "5");
 	return WENT_ON;
 }
 
@@ -97,11 +87,19 @@ static enum went answer_options(struct exchange *x, const char *methods)
 	answer(x, 204, "");
 	buf_clear(&x->answer.body);
 	x->answer.type = NULL;
-	add_header(x, "Allow", mem_printf("%s, OPTIONS", list));
-	add_header(x, "Access-Control-Allow-Methods", mem_strdup(list));
-	add_header(x, "Access-Control-Allow-Headers",
-		   mem_strdup("Authorization, Content-Type, " FRONT_ASKED));
-	add_header(x, "Access-Control-Max-Age", mem_strdup("86400"));
+	face_document_header(&x->answer, "Allow", "%s, OPTIONS", list);
+	face_document_header(&x->answer, "Access-Control-Allow-Methods", "%s", list);
+	face_document_header(&x->answer, "Access-Control-Allow-Headers",
+			     "Authorization, Content-Type, " FRONT_ASKED);
+	face_document_header(&x->answer, "Access-Control-Max-Age", "86400");
+	return WENT_ON;
+}
+
+static enum went answer_method(struct exchange *x, const char *methods)
+{
+	CLEANUP(mem_free_ptr) char *list = listed(methods);
+	answer(x, 405, "this method is not allowed here");
+	face_document_header(&x->answer, "Allow", "%s", list);
 	return WENT_ON;
 }
 
@@ -118,7 +116,7 @@ static enum went answer_limited(struct exchange *x, const char *text)
 
 static enum went end_connection(struct exchange *x)
 {
-	add_header(x, "Connection", mem_strdup("close"));
+	face_document_header(&x->answer, "Connection", "close");
 	return WENT_ON;
 }
 
@@ -150,9 +148,7 @@ static enum went answer_fault(struct exchange *x)
 	case FAULT_OPTIONS:
 		return answer_options(x, methods_of(x));
 	case FAULT_METHOD:
-		answer(x, 405, "this method is not allowed here");
-		add_header(x, "Allow", listed(methods_of(x)));
-		return WENT_ON;
+		return answer_method(x, methods_of(x));
 	case FAULT_BODY:
 		return answer(x, 413, "the body of the request is too large");
 	default:
@@ -165,7 +161,7 @@ static enum went step_read(struct exchange *x)
 	exchange_know_caller(x);
 	if (x->caller->refused) {
 		answer_limited(x, "too many connections");
-		add_header(x, "Retry-After", mem_strdup("1"));
+		face_document_header(&x->answer, "Retry-After", "1");
 		return end_connection(x);
 	}
 	if (x->unread)
@@ -199,7 +195,7 @@ static enum went know(struct exchange *x)
 	if (exchange_count_request(x))
 		return WENT_ON;
 	answer_limited(x, "too many connections");
-	add_header(x, "Retry-After", mem_strdup("1"));
+	face_document_header(&x->answer, "Retry-After", "1");
 	return WENT_ON;
 }
 
@@ -385,14 +381,14 @@ static enum went answer_error(struct exchange *x, const struct err *why)
 		return answer(x, 404, "not found");
 	if (why->class == ERR_SYSTEM) {
 		answer(x, 507, "this server has no room for it, or cannot read it");
-		add_header(x, "Retry-After", mem_strdup("2"));
+		face_document_header(&x->answer, "Retry-After", "2");
 		return WENT_ON;
 	}
 	if (why->class == ERR_CANCELLED)
 		return answer_busy(x);
 	answer(x, why->class == ERR_NETWORK ? 503 : 502, "no mirror has a right copy of it now");
 	if (why->class == ERR_NETWORK)
-		add_header(x, "Retry-After", mem_strdup("10"));
+		face_document_header(&x->answer, "Retry-After", "10");
 	return WENT_ON;
 }
 

@@ -66,7 +66,7 @@ static enum MHD_Result add_forwarded(void *ctx, enum MHD_ValueKind kind, const c
 	return MHD_YES;
 }
 
-/* One of several headers is not enough: a front may add its own behind that of the client. */
+/* All of these headers are read: a front may add one of its own behind that of the client. */
 static void look_behind_fronts(struct exchange *x)
 {
 	CLEANUP(buf_release) struct buf list = BUF_INIT(CLIENT_FORWARDED);

@@ -14,8 +14,8 @@
 /* A longer part of a file is read in parts: each is compared with the file's mark before it is
  * sent, so that a file that changes meanwhile is noticed. */
 #define MAX_BY_FILE (16 * MIB)
-/* A shorter one is copied: it may be all in the buffers of the kernel, which are the pages of the
- * file, when somebody writes to that. */
+/* A shorter one is copied: with sendfile(), all of it may wait in the kernel's socket buffer, which
+ * has the pages of the file itself, while somebody writes to the file. */
 #define MIN_BY_FILE (256 * KIB)
 
 typedef unsigned long long ull;

@@ -1,6 +1,6 @@
 /*
  * have: GET /v1/have/HEX, for peers (serve/cache/peers.h): which pieces of an object are here or on
- * their way. 404 for what is not, and for what the caller may not pull. Nothing is fetched.
+ * their way. 404 if there is nothing of it, and if the caller may not pull it. Nothing is fetched.
  */
 #ifndef FERRY_SERVE_HAVE_H
 #define FERRY_SERVE_HAVE_H

@@ -2,6 +2,7 @@
 
 #include "json/json.h"
 #include "serve/events.h"
+#include "serve/face/documents.h"
 #include "serve/operate_internal.h"
 #include "util/clock.h"
 #include "util/mem.h"
@@ -109,7 +110,7 @@ void operate_events(struct edge *e, const struct route_request *r, struct face_a
 		    struct route_stream **stream)
 {
 	*stream = events_read(e->events, r->last_event);
-	route_text(out, *stream ? 200 : 503, "too many watch it already");
+	face_document_text(out, *stream ? 200 : 503, "too many clients follow the events already");
 	if (*stream)
 		out->type = "text/event-stream";
 }

@@ -1,17 +1,14 @@
 /*
  * operate: what those who run an edge ask it.
  *
- *   GET /healthz          may it be sent requests? For everybody: nothing but a word. 503 before
- *                         there is a release to serve, and while it stops. /healthz?live: 200 as
- *                         long as the process answers
- *   GET /metrics          for Prometheus; scope "metrics"
- *   GET /v1/stats         the same numbers as JSON (schemas/edge-stats.schema.json); "metrics"
- *   GET /v1/events        what happens, as server-sent events (events.h); "admin"
- *   POST /v1/preload      {"models": ["[REPOSITORY/]MODEL[:VARIANT][@VERSION]", …]}: fetches them
- *                         without a reader; "preload". 202, or nothing is begun: 404 also for what
- *                         the key does not name
- *   DELETE /v1/cache/HEX  removes an object from the disk; "admin". 204; 409: a model of the
- *                         store needs it
+ *   GET /healthz          may it be sent requests? For everybody, so that it names no repository
+ * and no mirror. 503 before there is a release to serve, and while it stops. /healthz?live: 200 as
+ * long as the process answers GET /metrics          for Prometheus; scope "metrics" GET /v1/stats
+ * the same numbers as JSON (schemas/edge-stats.schema.json); "metrics" GET /v1/events        what
+ * happens, as server-sent events (events.h); "admin" POST /v1/preload      {"models":
+ * ["[REPOSITORY/]MODEL[:VARIANT][@VERSION]", …]}: fetches them without a reader; "preload". 202;
+ * any other status: nothing is begun. 404 also for models that the key does not allow DELETE
+ * /v1/cache/HEX  removes an object from the disk; "admin". 204; 409: a model of the store needs it
  *
  * These are answers of struct route_service (route.h). Prefixes: operate_.
  */

@@ -70,7 +70,7 @@ static void add_callers(const struct operate_numbers *n, json_t *document)
 	if (!n->limit.shared)
 		return;
 	json_t *redis = json_put_object(at, "redis");
-	json_put_bool(redis, "open", n->limit.open);
+	json_put_bool(redis, "breaker_open", n->limit.open);
 	json_put_u64(redis, "asked", n->limit.asked);
 	json_put_u64(redis, "failed", n->limit.failed);
 	json_put_u64(redis, "alone", n->limit.alone);
@@ -95,7 +95,7 @@ static void add_releases(const struct edge *e, json_t *document)
 		json_put_u64(at, "refreshed", s.refreshed);
 		json_put_u64(at, "failed", s.failed);
 		if (s.why[0])
-			json_put(at, "why", json_string_lossy(s.why, strlen(s.why)));
+			json_put(at, "error", json_string_lossy(s.why, strlen(s.why)));
 	}
 }
 

@@ -63,16 +63,6 @@ bool route_path(const char *target, char **path, const char **query)
 
 /* ---- services ---- */
 
-void route_text(struct face_answer *out, unsigned status, const char *text)
-{
-	*out = (struct face_answer){ .status = status,
-				     .type = "text/plain; charset=utf-8",
-				     .cache = "no-store",
-				     .body = BUF_INIT(4 * KIB) };
-	buf_adds(&out->body, text);
-	buf_addc(&out->body, '\n');
-}
-
 bool route_allows(const char *methods, const char *method)
 {
 	size_t len = strlen(method);

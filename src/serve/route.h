@@ -53,7 +53,4 @@ struct route_service {
 const struct route_service *route_find(const char *path);
 bool route_allows(const char *methods, const char *method);
 
-/* A short text as an answer: "not found\n". */
-void route_text(struct face_answer *out, unsigned status, const char *text);
-
 #endif

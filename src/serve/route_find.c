@@ -1,3 +1,4 @@
+#include "serve/face/documents.h"
 #include "serve/have.h"
 #include "serve/operate.h"
 
@@ -11,7 +12,7 @@ static void answer_version(struct edge *e, const struct route_request *r, struct
 	(void)e;
 	(void)r;
 	(void)stream;
-	route_text(out, 200, "ferry " FERRY_VERSION);
+	face_document_text(out, 200, "ferry " FERRY_VERSION);
 }
 
 /* For everybody, so it names no repository. */
@@ -21,7 +22,7 @@ static void answer_root(struct edge *e, const struct route_request *r, struct fa
 	(void)e;
 	(void)r;
 	(void)stream;
-	route_text(
+	face_document_text(
 		out, 200,
 		"This is an edge of Model Ferry: a verified mirror of GGUF models, read only.\n"
 		"\n"

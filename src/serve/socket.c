@@ -31,13 +31,11 @@ void serve_sockets_release(struct serve_sockets *s)
 
 /* ---- what a socket is ---- */
 
-static int prepare(int fd)
+static bool prepare(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
-	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-			       fcntl(fd, F_SETFD, FD_CLOEXEC) < 0
-		       ? -1
-		       : 0;
+	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
+	       fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 static bool is_everywhere(const struct sockaddr *address)
@@ -91,7 +89,7 @@ static int add(struct serve_sockets *all, int fd, bool admin, bool ours, struct 
 	}
 	struct serve_socket *s = &all->at[all->count++];
 	*s = (struct serve_socket){ .fd = fd, .admin = admin, .ours = ours };
-	if (prepare(fd) < 0)
+	if (!prepare(fd))
 		return err_sys(e, errno, "socket %d", fd);
 	describe(s);
 	return 0;

@@ -9,16 +9,16 @@
 
 #include "util/base.h"
 
-/* Part of what it is about; the pool neither copies nor frees it. */
+/* A member of the caller's own struct; the pool neither copies nor frees it. */
 struct worker_job {
-	struct worker_job *next; /* the pool's */
-	uint64_t due_us;         /* the same: of the monotonic clock */
+	struct worker_job *next; /* of the pool, as is */
+	uint64_t due_us;         /* of the monotonic clock */
 	void (*run)(struct worker_job *job);
 };
 
 struct worker_pool;
 struct worker_pool *worker_pool_new(unsigned threads);
-/* Runs what is posted, and at once what is to run later; then ends its threads. */
+/* Runs all that was posted, without waiting for the time of later jobs; then ends its threads. */
 void worker_pool_free(struct worker_pool *p);
 
 /* Calls job->run(job) soon, from one of the threads. Does not wait. */

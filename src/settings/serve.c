@@ -12,13 +12,20 @@
 #define DAY_S ((uint64_t)86400)
 #define DEFAULT_LISTEN "127.0.0.1:8480"
 
-void settings_serve_release(struct settings_serve *s)
+void settings_serve_place_clear(struct settings_serve *s)
 {
 	for (size_t i = 0; i < s->listen_count; i++) {
 		free(s->listen[i].host);
 		free(s->listen[i].path);
 	}
 	free(s->listen);
+	s->listen = NULL;
+	s->listen_count = s->listen_cap = 0;
+}
+
+void settings_serve_release(struct settings_serve *s)
+{
+	settings_serve_place_clear(s);
 	free(s->fronts);
 	char *const texts[] = { s->admin,    s->url,   s->keys, s->jwks,     s->issuer,
 				s->audience, s->redis, s->log,  s->peers_srv };

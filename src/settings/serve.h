@@ -64,6 +64,8 @@ void settings_serve_release(struct settings_serve *s);
 WARN_UNUSED int settings_serve_read(const struct conf *c, struct settings_serve *out,
 				    struct err *e);
 
+/* Empties s->listen. */
+void settings_serve_place_clear(struct settings_serve *s);
 /* Appends to s->listen; false for a text that is none. */
 bool settings_serve_place_add(struct settings_serve *s, const char *text);
 

@@ -231,9 +231,16 @@ def test_what_is_preloaded_is_there_before_anybody_reads_it_until_it_is_dropped(
     (b'{"models": [1]}', 400), (b'{"models": "tiny"}', 400), (b'{}', 400), (b'', 400),
     (b'{"models": ["../x"]}', 400), (b'{"models": [' + b'"tiny",' * 300 + b'"tiny"]}', 400)])
 def test_of_a_preload_with_a_fault_nothing_is_begun(edge, world, body, status):
+    def work():
+        cache = json.loads(edge.as_admin("GET", "/v1/stats").body)["cache"]
+        return cache["objects"], cache["fetched_bytes"], cache["pulling"] + cache["queued"]
+    edge.as_admin("DELETE", f"/v1/cache/{sha256_of(world, 'tiny')[0]}")
+    until(lambda: work()[2] == 0, edge.process)
+    before = work()
     answer = edge.ask("POST", "/v1/preload", bearer(world, "preload:demo/tiny"), body)
     assert answer.status == status
     assert json.loads(answer.body)["error"]["message"]
+    assert work() == before
 
 
 def test_what_is_no_digest_is_not_dropped(edge):

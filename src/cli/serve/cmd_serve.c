@@ -46,27 +46,16 @@ static int apply_listen(const struct opt_list *listen, struct settings_serve *s,
 {
 	if (listen->count == 0)
 		return 0;
-	struct settings_serve_place *before = s->listen;
-	size_t count = s->listen_count;
-	int rc = 0;
-	bool loopback = true;
-	s->listen = NULL;
-	s->listen_count = s->listen_cap = 0;
-	for (size_t i = 0; i < count; i++) {
-		free(before[i].host);
-		free(before[i].path);
-	}
-	free(before);
-	for (size_t i = 0; i < listen->count && rc == 0; i++) {
+	settings_serve_place_clear(s);
+	for (size_t i = 0; i < listen->count; i++) {
 		if (!settings_serve_place_add(s, listen->at[i]))
-			rc = err_set(e, ERR_USAGE, "--listen %s: expected HOST:PORT or unix:/PATH",
-				     listen->at[i]);
-		else
-			loopback = loopback && s->listen[i].loopback;
+			return err_set(e, ERR_USAGE,
+				       "--listen %s: expected HOST:PORT or unix:/PATH",
+				       listen->at[i]);
+		if (!s->listen[i].loopback && !s->anonymous_said)
+			s->anonymous = false;
 	}
-	if (!loopback && !s->anonymous_said)
-		s->anonymous = false;
-	return rc;
+	return 0;
 }
 
 static int apply(const struct serve_opts *o, struct settings_serve *s, struct err *e)

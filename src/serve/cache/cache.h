@@ -98,7 +98,7 @@ struct cache_wait {
 	void *ctx;
 };
 void cache_blob_wait(struct cache_blob *b, struct cache_wait *w);
-/* It is not called any more. Safe if it was. */
+/* After this, wake is not called any more. Safe if it was called already. */
 void cache_blob_forget(struct cache_blob *b, struct cache_wait *w);
 
 /* Which pieces are there: one bit each, the first in the highest bit. For peers. */
@@ -119,7 +119,7 @@ struct cache_stats {
 	uint64_t kept_objects, kept_bytes;  /* that models of the store need */
 	uint64_t hits, misses, joined;      /* opened: whole, not there, on their way already */
 	uint64_t fetched_bytes, peer_bytes; /* received and verified, from mirrors and from peers */
-	uint64_t wasted_bytes;              /* received in vain */
+	uint64_t wasted_bytes;              /* received and not used */
 	uint64_t wrong_pieces;              /* that a mirror or a peer sent */
 	uint64_t evicted, evicted_bytes;
 	uint64_t changed, rotten; /* files that changed under us; that the scrub found */

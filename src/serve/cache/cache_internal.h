@@ -1,5 +1,5 @@
-/* Between cache.c, open.c, objects.c, evict.c, remember.c, scrub.c, small.c, verity.c,
- * guard.c. */
+/* Shared by cache.c, open.c, objects.c, evict.c, remember.c, scrub.c, small.c, verity.c and
+ * guard.c; not for others. */
 #ifndef FERRY_SERVE_CACHE_INTERNAL_H
 #define FERRY_SERVE_CACHE_INTERNAL_H
 
@@ -40,7 +40,7 @@ struct object {
 struct promise {
 	struct digest sha256;
 	uint64_t bytes;
-	uint64_t before; /* that the disk had of it then */
+	uint64_t before; /* bytes of it that were on the disk then */
 };
 
 struct cache {

@@ -11,11 +11,11 @@
 struct member {
 	struct peer *peer;
 	const struct source *source;
-	bool there; /* it answered, and has something to do with the object */
+	bool there; /* it answered that it has the object, or is fetching it */
 	struct peers_have have;
 	uint32_t count;    /* of the pieces that it has */
-	uint64_t moved_ms; /* when that became more, */
-	bool still;        /* and it is too long ago */
+	uint64_t moved_ms; /* when that number grew last */
+	bool still;        /* that was too long ago */
 };
 
 struct fleet {
@@ -156,7 +156,7 @@ void fleet_landed(struct fleet *s)
 
 /* -- deciding; with the lock ------------------------------------------------------------------- */
 
-/* Can it be asked, and has it not failed in this run? */
+/* It can be asked, and has not failed in this run. */
 static bool is_useful(const struct fleet *s, const struct member *m)
 {
 	const struct source *x = m->source;
@@ -165,7 +165,7 @@ static bool is_useful(const struct fleet *s, const struct member *m)
 	       !x->faults[FAULT_UNUSABLE] && x->not_before_ms <= clock_now_ms(s->what.clock);
 }
 
-static bool is_at_it(const struct fleet *s, const struct member *m)
+static bool is_fetching(const struct fleet *s, const struct member *m)
 {
 	return is_useful(s, m) && !m->still;
 }
@@ -176,19 +176,19 @@ static uint64_t rank(const struct fleet *s, uint32_t piece)
 	const struct digest *d = &s->what.sha256;
 	uint64_t own = fleet_weight(peers_self(s->what.peers), d, piece), before = 0;
 	for (size_t i = 0; i < s->count; i++)
-		before += is_at_it(s, &s->at[i]) &&
+		before += is_fetching(s, &s->at[i]) &&
 			  fleet_weight(s->at[i].have.edge, d, piece) > own;
 	return before;
 }
 
-/* Is it on its way to another one, or there already? */
+/* Does another edge have it, or is it on its way there? */
 static bool is_elsewhere(const struct fleet *s, uint32_t piece)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct member *m = &s->at[i];
 		if (is_useful(s, m) && peers_bit(m->have.have, piece))
 			return true;
-		if (is_at_it(s, m) && peers_bit(m->have.flying, piece))
+		if (is_fetching(s, m) && peers_bit(m->have.flying, piece))
 			return true;
 	}
 	return false;

@@ -3,11 +3,11 @@
  * mirrors about once, and to the others from the edge that has it.
  *
  * Nobody leads. Each edge asks its peers a few times a second what they have and what is on its way
- * to them, and decides by itself who fetches a piece: of all edges that are at it, the one with the
- * highest hash of its number, the object and the piece (rendezvous hashing: all of them come to the
- * same result, and when one leaves, only its pieces move). A piece that a reader waits for does not
- * wait for that: the next edge in the order of the hashes takes it after FLEET_TURN_MS, unless it
- * is on its way somewhere.
+ * to them, and decides by itself who fetches a piece from a mirror: of all edges that are fetching
+ * the object, the one with the highest hash of its number, the object and the piece (rendezvous
+ * hashing: all edges come to the same result, and when one leaves, only its pieces move). A piece
+ * that a reader waits for does not wait long for that edge: if nobody has begun to fetch it, the
+ * next edge in the order of the hashes does after FLEET_TURN_MS.
  *
  * What always holds here:
  *  - an edge that is cut off, dies, or stands still for FLEET_STILL_MS only costs time;
@@ -37,13 +37,13 @@ struct fleet;
 struct fleet *fleet_begin(const struct fleet_what *w);
 void fleet_end(struct fleet *s);
 
-/* A piece has come. */
+/* A piece has arrived. */
 void fleet_landed(struct fleet *s);
 /* May this source be asked for the piece now? wanted: a reader waits for it. For engine_job.may:
  * the sources are locked. s may be NULL. */
 bool fleet_may(struct fleet *s, const struct source *from, uint32_t piece, bool wanted);
 
-/* The order of an edge among those that could fetch a piece: the largest fetches it. */
+/* The hash that orders the edges which could fetch a piece: the one with the largest does. */
 uint64_t fleet_weight(uint64_t edge, const struct digest *sha256, uint32_t piece);
 
 #endif

@@ -1,5 +1,5 @@
-/* Leases of the files that are sent by sendfile(): what the kernel sends later is what is in the
- * file then, so nobody may write to it meanwhile. */
+/* Leases (fcntl(2)) on the files that are sent by sendfile(): the kernel reads them while it sends,
+ * so nobody may write to them meanwhile. */
 #include "serve/cache/cache_internal.h"
 
 #include "util/os.h"
@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <time.h>
 
-#define LOOK_S 1 /* also without a signal */
+#define LOOK_S 1 /* it looks this often even if no signal comes */
 
 /* ---- with the lock ---- */
 
@@ -19,7 +19,7 @@ static void take_out(struct cache_blob *b)
 	atomic_store(&b->leased, false);
 }
 
-/* Whoever opens it again gets another handle, with what the file is then. */
+/* Its transfers are cut off, and the writer may go on. The next reader opens the file anew. */
 static void yield(struct cache *c, struct cache_blob *b)
 {
 	atomic_store(&b->changed, true);
@@ -89,7 +89,7 @@ void cache_guard_blob(struct cache_blob *b)
 	struct stamp now;
 	if (id <= 0 || !os_lease_take(b->fd, id))
 		return;
-	/* It was written to before the lease. */
+	/* Somebody wrote to it before the lease was taken. */
 	if (!cache_stamp_of(b->fd, &now) || !cache_stamp_equal(&now, &b->stamp)) {
 		os_lease_give(b->fd);
 		return;

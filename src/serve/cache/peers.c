@@ -116,15 +116,7 @@ static int add(struct peers *p, const char *url, bool configured, struct err *e)
 
 /* -- those that DNS names ---------------------------------------------------------------------- */
 
-static bool is_named(const struct str_list *urls, const char *url)
-{
-	for (size_t i = 0; i < urls->count; i++)
-		if (strcmp(urls->at[i], url) == 0)
-			return true;
-	return false;
-}
-
-/* A name that cannot be asked for leaves the list as it was. */
+/* While DNS does not answer, the list stays as it is. */
 static void ask_dns(struct peers *p)
 {
 	CLEANUP(str_list_release) struct str_list urls = { 0 };
@@ -136,7 +128,8 @@ static void ask_dns(struct peers *p)
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < p->count; i++) {
 		struct peer *x = p->at[i];
-		if (!x->configured && !is_named(&urls, x->url) && !atomic_exchange(&x->gone, true))
+		if (!x->configured && !str_list_has(&urls, x->url) &&
+		    !atomic_exchange(&x->gone, true))
 			p->generation++;
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -240,7 +233,7 @@ static void add_source(struct peers *p, struct peer *x, const char *repository,
 	struct err ignored = ERR_INIT;
 	size_t before = l->count;
 	struct source *s = source_add(l, x->id, url, false);
-	/* One that is configured as a mirror, too, stays that. */
+	/* The same URL is also a mirror: it stays one. */
 	if (l->count == before)
 		return;
 	s->peer = s->excluded = true;
@@ -317,7 +310,7 @@ static struct http_client *client_for(struct peers_asker *a, struct peer *x)
 	return c;
 }
 
-/* Of an answer that did not come: the peer is left alone for a while, by all pulls. */
+/* Remembers whether it answered. If not, no pull asks it for a while. */
 static void note(struct peers *p, struct peer *x, int rc, const struct err *why)
 {
 	bool up = rc == 0 || err_is(why, ERR_NOT_FOUND);

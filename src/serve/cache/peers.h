@@ -49,7 +49,7 @@ unsigned peers_generation(struct peers *p);
 
 /* Appends a source for each peer that there is now, for objects of this repository. Asks nobody. */
 void peers_add_sources(struct peers *p, const char *repository, struct source_list *l);
-/* The peer that a source of that list is; NULL: none. */
+/* The peer behind a source that peers_add_sources() added; NULL: the source is no peer. */
 struct peer *peers_of(struct peers *p, const struct source *s);
 
 /* -- what a peer has -------------------------------------------------------------------------- */
@@ -60,8 +60,8 @@ struct peers_have {
 	/* One bit for each piece, the first in the highest bit. */
 	unsigned char have[PEERS_MAP], flying[PEERS_MAP];
 };
-/* An answer, which is foreign bytes, about an object with so many pieces. False for anything else.
- */
+/* Reads an answer, which is foreign bytes, about an object of `count` pieces. False: it is
+ * malformed, or is about another number of pieces. */
 bool peers_have_parse(const void *data, size_t len, uint32_t count, struct peers_have *out);
 /* The answer of this edge, from two maps. Replaces out. */
 WARN_UNUSED int peers_have_write(uint64_t self, uint32_t count, const struct buf *have,
@@ -72,8 +72,8 @@ bool peers_bit(const unsigned char *map, uint32_t piece);
 struct peers_asker;
 struct peers_asker *peers_asker_new(struct peers *p);
 void peers_asker_free(struct peers_asker *a);
-/* Asks a peer. False: it cannot be reached, which is remembered for a while, is this edge itself,
- * does not have anything of the object, or answers something else. Waits for a second at most. */
+/* Asks a peer; waits for a second at most. False: the peer has nothing of the object, is this edge
+ * itself, gave no valid answer, or could not be reached; it is then not asked for a while. */
 bool peers_ask(struct peers_asker *a, struct peer *peer, const struct digest *sha256,
 	       uint32_t count, struct peers_have *out);
 

@@ -41,7 +41,7 @@ static void unlist(struct pull *x)
 	x->listed = false;
 }
 
-/* Whoever was woken may have closed it before the thread that called is done with it. */
+/* A reader that was woken may close the pull while the thread that woke it still uses it. */
 static void await_wakers(struct pull *x)
 {
 	pthread_mutex_lock(&x->lock);
@@ -62,8 +62,8 @@ static void pull_free(struct pull *x)
 	free((void *)x->flying);
 	free(x->pieces);
 	free(x->wishes);
-	free(x->now.at);
-	free(x->soon.at);
+	for (size_t i = 0; i < PULL_WHENS; i++)
+		free(x->queues[i].at);
 	free(x->name);
 	free(x);
 }
@@ -84,8 +84,8 @@ static struct pull *pull_new(struct pulls *p, struct view *v, const struct view_
 	x->there = mem_alloc(x->grid.count + 1);
 	x->flying = mem_alloc(x->grid.count + 1);
 	x->wishes = mem_alloc((x->grid.count + 1) * sizeof *x->wishes);
-	x->now.at = mem_alloc((x->grid.count + 1) * sizeof *x->now.at);
-	x->soon.at = mem_alloc((x->grid.count + 1) * sizeof *x->soon.at);
+	for (size_t i = 0; i < PULL_WHENS; i++)
+		x->queues[i].at = mem_alloc((x->grid.count + 1) * sizeof *x->queues[i].at);
 	atomic_init(&x->fd, -1);
 	pthread_mutex_init(&x->lock, NULL);
 	pthread_cond_init(&x->woken, NULL);
@@ -96,7 +96,7 @@ static struct pull *pull_new(struct pulls *p, struct view *v, const struct view_
 	return x;
 }
 
-/* With the lock; true: it is the caller's to free, without it. */
+/* With the lock. True: the caller frees it, after giving the lock back. */
 static bool drop(struct pull *x)
 {
 	if (--x->refs)
@@ -144,8 +144,8 @@ static struct pull *next(struct pulls *p)
 
 /* -- what failed; with the lock ---------------------------------------------------------------- */
 
-/* Takes those that may be begun again from the list, and the oldest of too many: the caller frees
- * the result, which is linked by `later`. */
+/* Takes from the list those that may be begun again, and the oldest beyond FAILED_KEPT. Returns
+ * those that the caller has to free, linked by `later`. */
 static struct pull *forget_failed(struct pulls *p, const struct pull *this)
 {
 	uint64_t now_ms = clock_now_ms(p->o.clock);
@@ -211,14 +211,14 @@ static int fetch(struct pull *x, struct err *e)
 	return rc;
 }
 
-/* Once more, later: nobody waits for it. */
+/* A preload, for which nobody waits, is tried again later. */
 static bool is_for_later(struct pull *x, const struct err *why)
 {
 	return x->urgency == PULL_PRELOAD && err_is(why, ERR_NETWORK) && !x->pulls->stopped &&
 	       ++x->tries < PRELOAD_TRIES;
 }
 
-/* With the lock, which it keeps. */
+/* With the lock. Returns those that the caller has to free, linked by `later`. */
 static struct pull *conclude(struct pull *x, int rc)
 {
 	struct pulls *p = x->pulls;
@@ -293,7 +293,7 @@ static void grow(struct pulls *p)
 
 /* -- readers ----------------------------------------------------------------------------------- */
 
-/* With the lock: one that is there gets another reader. */
+/* With the lock. Another reader of a pull that exists. */
 static void join(struct pull *x, enum pull_urgency urgency)
 {
 	bool queued = atomic_load(&x->state) == PULL_QUEUED;
@@ -351,7 +351,7 @@ struct pull *pull_find(struct pulls *p, const struct digest *sha256)
 	return x;
 }
 
-/* Nobody else waits for one that was not begun. */
+/* It was not begun yet, and the last reader has left. */
 static bool is_not_wanted(const struct pull *x)
 {
 	return x->refs == 1 && !x->preload && atomic_load(&x->state) == PULL_QUEUED;

@@ -44,10 +44,10 @@ struct pulls_options {
 	struct peers *peers; /* NULL: there are none */
 
 	/*
-	 * Of the cache; from threads of the pulls. room and small may be NULL.
+	 * What the cache does for pulls; called from their threads. Each may be NULL.
 	 *
-	 * room: before an object is begun: makes room for so many bytes. An error is the pull's.
-	 * small: all bytes of a manifest, verified; NULL: pulls_read_small().
+	 * room: makes room for so many bytes, before an object is begun. Its error ends the pull.
+	 * small: reads all bytes of a manifest, verified; NULL: pulls_read_small() does.
 	 * ended: the object is in the store (why->class 0), before any reader is told; or its pull
 	 * failed.
 	 */
@@ -58,24 +58,26 @@ struct pulls_options {
 	void *ctx;
 };
 WARN_UNUSED int pulls_new(const struct pulls_options *o, struct pulls **out, struct err *e);
-/* Stops what is on its way; verified pieces stay. Waiting readers get ERR_CANCELLED. Every pull
- * must be closed before it. */
+/* Stops, then frees. Every pull must be closed before. */
 void pulls_free(struct pulls *p);
 DEFINE_CLEANUP(struct pulls, pulls_free);
-/* The first half of it, while readers have pulls open: nothing is on its way any more. */
+/* Ends all that is on its way; verified pieces stay. Readers that have pulls open get
+ * ERR_CANCELLED. */
 void pulls_stop(struct pulls *p);
 
 enum pull_urgency {
-	PULL_PRELOAD, /* when nothing else is to be done; after network errors again, later */
-	PULL_READER,  /* somebody waits; after network errors, as long as somebody waits for more of
-			 what has begun to arrive */
+	PULL_PRELOAD, /* nobody waits: after those with readers. After a network error it is tried
+			 again a minute or more later */
+	PULL_READER,  /* a reader waits. After a network error it is tried again a second later, as
+			 long as a reader waits and some of it has arrived */
 };
-/* Begins it, or joins it. An object that failed a moment ago is not begun again at once: readers
- * get that error. Does not wait, and does not look at the store: a blob that is there already is
- * found later, and read like one that has arrived. */
+/* Begins to fetch an object, or joins a pull that does. An object that failed a moment ago is not
+ * begun again at once: its readers get that error. Does not wait, and does not look into the
+ * store: a blob that is there already is found later, and read like one that has arrived. */
 struct pull *pull_open(struct pulls *p, struct view *v, const struct view_file *f,
 		       enum pull_urgency urgency);
-/* One that is on its way, or was when somebody opened it; NULL: there is none. */
+/* Joins the pull of an object that is on its way, or that another reader still has open. NULL:
+ * there is none. */
 struct pull *pull_find(struct pulls *p, const struct digest *sha256);
 void pull_close(struct pull *p);
 
@@ -89,7 +91,7 @@ WARN_UNUSED int64_t pull_read(struct pull *p, uint64_t offset, void *data, uint6
 void pull_wait(struct pull *p, struct cache_wait *w);
 void pull_forget(struct pull *p, struct cache_wait *w);
 WARN_UNUSED int pull_map(struct pull *p, struct buf *out, struct err *e);
-/* The same of the pieces that are on their way. */
+/* The same for the pieces that are on their way. */
 WARN_UNUSED int pull_flying(struct pull *p, struct buf *out, struct err *e);
 
 /* All of a small object, from the first source that has the right bytes. Waits for the network.
@@ -100,7 +102,7 @@ WARN_UNUSED int pulls_read_small(struct pulls *p, struct view *v, const struct v
 struct pulls_stats {
 	unsigned pulling, queued;
 	uint64_t fetched_bytes, peer_bytes; /* verified: of mirrors, of peers */
-	uint64_t wasted_bytes;              /* received in vain */
+	uint64_t wasted_bytes;              /* received and not used */
 	uint64_t wrong_pieces;              /* that a mirror or a peer sent */
 	uint64_t resumed_bytes;             /* of earlier runs */
 	uint64_t done, failed;              /* objects */

@@ -1,5 +1,5 @@
-/* Between pull.c (the list of pulls, and its threads), pull_run.c (what a thread does with one) and
- * pull_read.c (its readers). */
+/* Shared by pull.c (the list of pulls, and its threads), pull_run.c (what a thread does with one)
+ * and pull_read.c (its readers); not for others. */
 #ifndef FERRY_SERVE_CACHE_PULL_INTERNAL_H
 #define FERRY_SERVE_CACHE_PULL_INTERNAL_H
 
@@ -23,10 +23,17 @@ enum pull_state {
 	PULL_FAILED,
 };
 
-/* How often a piece is waited for, and its place in the queue. */
+/* When a reader wants a piece: it waits for it, or is going to. */
+enum pull_when {
+	PULL_NOW,
+	PULL_SOON,
+	PULL_WHENS,
+};
+
+/* Of one piece. */
 struct pull_wish {
-	uint32_t now, soon; /* readers that wait for it, that are going to */
-	bool in_now, in_soon;
+	uint32_t readers[PULL_WHENS]; /* that want it */
+	bool queued[PULL_WHENS];      /* it is in that queue */
 };
 
 struct pull {
@@ -62,15 +69,15 @@ struct pull {
 	pthread_cond_t woken;
 	struct err why; /* of PULL_FAILED */
 	struct cache_wait *waits;
-	struct cache_wait *waking; /* its function runs, */
-	pthread_t waker;           /* in this thread */
+	struct cache_wait *waking; /* whose function is being called, */
+	pthread_t waker;           /* by this thread */
 	bool is_waking;
 	struct pull_wish *wishes; /* of each piece */
-	/* Pieces that are or were waited for, in order; then those ahead. */
+	/* Pieces that readers want or wanted, in order. */
 	struct pull_queue {
 		uint32_t *at;
 		size_t count;
-	} now, soon;
+	} queues[PULL_WHENS];
 	uint64_t landed_ms; /* the last piece; 0: none */
 };
 
@@ -98,16 +105,17 @@ struct pulls {
 WARN_UNUSED int pull_run(struct pull *p, struct err *e);
 
 /* -- pull_read.c --------------------------------------------------------------------------- */
-/* A piece is there; it is not any more. */
+/* A piece is there now; a piece that was there is not any more. */
 void pull_landed(struct pull *p, uint32_t piece);
 void pull_lost(struct pull *p, uint32_t piece);
-/* All of it is there, or why is the reason that it never will be: tells all who wait. */
+/* The pull has ended (PULL_WHOLE, or PULL_FAILED for the reason `why`): wakes all readers. */
 void pull_tell_end(struct pull *p, enum pull_state state, const struct err *why);
-/* The n-th piece that somebody waits for; ENGINE_NO_PIECE. */
+/* The n-th piece that readers want, counted from 0: first those that they wait for, then, with
+ * *ahead, those that they will want next. ENGINE_NO_PIECE: there are no more. */
 uint32_t pull_wanted(struct pull *p, size_t n, bool *ahead);
-/* Does somebody wait for this piece? */
+/* Does a reader wait for this piece? */
 bool pull_is_wanted(struct pull *p, uint32_t piece);
-/* Does somebody wait, for more than the first piece? */
+/* Does a reader wait? */
 bool pull_is_waited_for(struct pull *p);
 
 #endif

@@ -25,7 +25,7 @@ static bool is_there(const struct pull *p, uint32_t piece)
 
 /* -- what is there ----------------------------------------------------------------------------- */
 
-/* Bytes from offset on, up to the end of a piece after which nothing is there, or the limit. */
+/* How many bytes are there from offset on, without a gap; at most length. */
 static uint64_t there_from(const struct pull *p, uint64_t offset, uint64_t length)
 {
 	uint64_t end = MIN(p->grid.size, length > p->grid.size ? p->grid.size : offset + length);
@@ -86,7 +86,7 @@ int pull_flying(struct pull *p, struct buf *out, struct err *e)
 
 /* -- waiting; with the lock -------------------------------------------------------------------- */
 
-/* Has pull_ready() another answer than 0? */
+/* Would pull_ready() return anything but 0? */
 static bool has_answer(const struct pull *p, const struct cache_wait *w)
 {
 	int state = atomic_load(&p->state);
@@ -94,7 +94,7 @@ static bool has_answer(const struct pull *p, const struct cache_wait *w)
 	       is_there(p, piece_at(p, w->offset));
 }
 
-/* The pieces that it waits for, and some that it is going to wait for. */
+/* The last piece that it wants: it waits for the first, and will want those behind it soon. */
 static uint32_t last_wish(const struct pull *p, const struct cache_wait *w)
 {
 	uint32_t first = piece_at(p, w->offset);
@@ -102,22 +102,23 @@ static uint32_t last_wish(const struct pull *p, const struct cache_wait *w)
 	return MIN(first + PULL_AHEAD - 1, piece_at(p, end - 1));
 }
 
-static void enqueue(struct pull *p, struct pull_queue *q, uint32_t piece, bool *in)
+static void add_wish(struct pull *p, uint32_t piece, enum pull_when when)
 {
-	if (!*in && !is_there(p, piece))
-		q->at[q->count++] = piece;
-	*in = *in || !is_there(p, piece);
+	struct pull_wish *wish = &p->wishes[piece];
+	struct pull_queue *q = &p->queues[when];
+	wish->readers[when]++;
+	if (wish->queued[when] || is_there(p, piece))
+		return;
+	q->at[q->count++] = piece;
+	wish->queued[when] = true;
 }
 
 static void wish(struct pull *p, const struct cache_wait *w)
 {
 	uint32_t first = piece_at(p, w->offset), last = last_wish(p, w);
-	p->wishes[first].now++;
-	enqueue(p, &p->now, first, &p->wishes[first].in_now);
-	for (uint32_t i = first + 1; i <= last; i++) {
-		p->wishes[i].soon++;
-		enqueue(p, &p->soon, i, &p->wishes[i].in_soon);
-	}
+	add_wish(p, first, PULL_NOW);
+	for (uint32_t i = first + 1; i <= last; i++)
+		add_wish(p, i, PULL_SOON);
 }
 
 static void unwish(struct pull *p, const struct cache_wait *w)
@@ -125,33 +126,27 @@ static void unwish(struct pull *p, const struct cache_wait *w)
 	if (w->offset >= p->grid.size)
 		return;
 	uint32_t first = piece_at(p, w->offset), last = last_wish(p, w);
-	p->wishes[first].now--;
+	p->wishes[first].readers[PULL_NOW]--;
 	for (uint32_t i = first + 1; i <= last; i++)
-		p->wishes[i].soon--;
+		p->wishes[i].readers[PULL_SOON]--;
 }
 
-/* Those that are there, or that nobody waits for any more, leave the queues. */
-static void tidy_queues(struct pull *p)
+/* Pieces that are there, or that nobody wants any more, leave the queue. */
+static void tidy_queue(struct pull *p, enum pull_when when)
 {
+	struct pull_queue *q = &p->queues[when];
 	size_t kept = 0;
-	for (size_t i = 0; i < p->now.count; i++) {
-		struct pull_wish *it = &p->wishes[p->now.at[i]];
-		it->in_now = it->now && !is_there(p, p->now.at[i]);
-		if (it->in_now)
-			p->now.at[kept++] = p->now.at[i];
+	for (size_t i = 0; i < q->count; i++) {
+		struct pull_wish *wish = &p->wishes[q->at[i]];
+		wish->queued[when] = wish->readers[when] && !is_there(p, q->at[i]);
+		if (wish->queued[when])
+			q->at[kept++] = q->at[i];
 	}
-	p->now.count = kept;
-	kept = 0;
-	for (size_t i = 0; i < p->soon.count; i++) {
-		struct pull_wish *it = &p->wishes[p->soon.at[i]];
-		it->in_soon = it->soon && !is_there(p, p->soon.at[i]);
-		if (it->in_soon)
-			p->soon.at[kept++] = p->soon.at[i];
-	}
-	p->soon.count = kept;
+	q->count = kept;
 }
 
-/* One thread at a time calls, without the lock; what comes up meanwhile is left to it. */
+/* Only one thread at a time calls the readers, without the lock. Readers that get an answer
+ * meanwhile are left to that thread. */
 static void wake_those_with_answers(struct pull *p)
 {
 	if (p->is_waking)
@@ -212,15 +207,16 @@ void pull_forget(struct pull *p, struct cache_wait *w)
 
 uint32_t pull_wanted(struct pull *p, size_t n, bool *ahead)
 {
+	const struct pull_queue *now = &p->queues[PULL_NOW], *soon = &p->queues[PULL_SOON];
 	uint32_t piece = ENGINE_NO_PIECE;
 	pthread_mutex_lock(&p->lock);
-	if (n == 0)
-		tidy_queues(p);
-	*ahead = n >= p->now.count;
+	for (enum pull_when when = 0; n == 0 && when < PULL_WHENS; when++)
+		tidy_queue(p, when);
+	*ahead = n >= now->count;
 	if (!*ahead)
-		piece = p->now.at[n];
-	else if (n - p->now.count < p->soon.count)
-		piece = p->soon.at[n - p->now.count];
+		piece = now->at[n];
+	else if (n - now->count < soon->count)
+		piece = soon->at[n - now->count];
 	pthread_mutex_unlock(&p->lock);
 	return piece;
 }
@@ -228,7 +224,7 @@ uint32_t pull_wanted(struct pull *p, size_t n, bool *ahead)
 bool pull_is_wanted(struct pull *p, uint32_t piece)
 {
 	pthread_mutex_lock(&p->lock);
-	bool is = p->wishes[piece].now;
+	bool is = p->wishes[piece].readers[PULL_NOW];
 	pthread_mutex_unlock(&p->lock);
 	return is;
 }

@@ -129,14 +129,20 @@ static uint32_t wants(struct engine_job *j, size_t n, bool *ahead)
 	return pull_wanted(j->ctx, n, ahead);
 }
 
+/* Without a source, an earlier run had fetched it. */
+static uint64_t *count_of(struct pulls *p, const struct source *from)
+{
+	if (!from)
+		return &p->stats.resumed_bytes;
+	return from->peer ? &p->stats.peer_bytes : &p->stats.fetched_bytes;
+}
+
 static void landed(struct engine_job *j, uint32_t piece, const struct source *from)
 {
 	struct pull *p = j->ctx;
 	struct pulls *all = p->pulls;
 	pthread_mutex_lock(&all->lock);
-	*(from && from->peer ? &all->stats.peer_bytes
-	  : from             ? &all->stats.fetched_bytes
-			     : &all->stats.resumed_bytes) += grid_length(&p->grid, piece);
+	*count_of(all, from) += grid_length(&p->grid, piece);
 	pthread_mutex_unlock(&all->lock);
 	pull_landed(p, piece);
 }

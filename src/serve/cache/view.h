@@ -20,7 +20,7 @@
 
 struct view;
 
-/* From any thread. The view of a repository holds its own list of sources: nothing is shared. */
+/* From any thread. */
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v); /* NULL is ignored */
 DEFINE_CLEANUP(struct view, view_unref);
@@ -45,9 +45,9 @@ struct view_file {
 bool view_find(const struct view *v, const char *key, struct view_file *out);
 bool view_find_digest(const struct view *v, const struct digest *sha256, struct view_file *out);
 
-/* The piece digests of an object, from its manifest. The manifest is read through `read` if the
- * view does not have its bytes: ctx, the manifest's file, where its bytes go. ERR_INTEGRITY: the
- * release has none, or it is damaged. */
+/* The piece digests of an object, from its manifest. If the view does not have the bytes of the
+ * manifest `f`, read() appends them to `out`. ERR_INTEGRITY: the release has no manifest of the
+ * object, or it is damaged. */
 struct view_read {
 	int (*read)(void *ctx, struct view *v, const struct view_file *f, struct buf *out,
 		    struct err *e);
@@ -56,9 +56,8 @@ struct view_read {
 WARN_UNUSED int view_pieces(struct view *v, const struct view_file *f, const struct view_read *how,
 			    struct tree_pieces *out, struct err *e);
 
-/* Appends a source for each endpoint of the repository (NULL: there are none), and, unless it says
- * that the mirrors of the catalog are not asked, for each mirror
- * that has objects. */
+/* Appends a source for each endpoint of the repository (set NULL: it has none), and for each mirror
+ * of the catalog that has objects, unless the repository says catalog-mirrors = no. */
 void view_mirrors_add(struct source_list *l, const struct settings_repository *set,
 		      const struct catalog *c);
 /* For source_list.read_places: ctx is the view. */

@@ -1,4 +1,4 @@
-/* Between view.c, view_release.c, view_mirrors.c and views.c. */
+/* Shared by view.c, view_release.c, view_mirrors.c and views.c; not for others. */
 #ifndef FERRY_SERVE_CACHE_VIEW_INTERNAL_H
 #define FERRY_SERVE_CACHE_VIEW_INTERNAL_H
 
@@ -25,12 +25,12 @@ struct view_release {
 	int64_t expires_s;                   /* the first of its roles */
 };
 
-/* Where a release is read that is not complete on the disk. */
+/* Where the files of a release are read that are not on the disk yet. */
 struct view_from {
 	const struct views_options *o;
 	const struct settings_repository *repository;
 	const char *other; /* the folder of an earlier copy, whose files are used again, or NULL */
-	uint64_t ms;       /* that the mirrors may take */
+	uint64_t ms;       /* how long the mirrors may take */
 	const struct cancel *cancel;
 };
 

@@ -60,6 +60,16 @@ void face_document_error(struct face_answer *out, unsigned status, json_t *value
 	out->status = status;
 }
 
+void face_document_text(struct face_answer *out, unsigned status, const char *text)
+{
+	*out = (struct face_answer){ .status = status,
+				     .type = "text/plain; charset=utf-8",
+				     .cache = FRONT_NEVER,
+				     .body = BUF_INIT(4 * KIB) };
+	buf_adds(&out->body, text);
+	buf_addc(&out->body, '\n');
+}
+
 void face_document_file(struct face_answer *out, struct view *v, const struct view_file *f,
 			enum face_keep keep)
 {

@@ -1,5 +1,4 @@
-/* documents: what the faces of others' protocols share: their answers, the parts of a path and of a
- * query. */
+/* documents: what the faces share: making their answers, the parts of a path and of a query. */
 #ifndef FERRY_SERVE_FACE_DOCUMENTS_H
 #define FERRY_SERVE_FACE_DOCUMENTS_H
 
@@ -21,6 +20,8 @@ void face_document_file(struct face_answer *out, struct view *v, const struct vi
 			enum face_keep keep);
 /* A JSON document with another status than 200; takes the value. */
 void face_document_error(struct face_answer *out, unsigned status, json_t *value);
+/* A short text, with a newline behind it, which nobody keeps. */
+void face_document_text(struct face_answer *out, unsigned status, const char *text);
 /* Without effect when there are FACE_HEADERS of them. */
 void face_document_header(struct face_answer *out, const char *name, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);

@@ -1,6 +1,7 @@
 #include "serve/face/face.h"
 
 #include "front/front.h"
+#include "serve/face/documents.h"
 #include "serve/face/hub.h"
 #include "serve/face/plain.h"
 #include "serve/face/registry.h"
@@ -60,9 +61,5 @@ void face_answer(const struct face_views *v, const struct face_request *r, struc
 			finish(r, faces[i].name, out);
 			return;
 		}
-	*out = (struct face_answer){ .status = 404,
-				     .type = "text/plain; charset=utf-8",
-				     .cache = "no-store",
-				     .body = BUF_INIT(KIB) };
-	buf_adds(&out->body, "not found\n");
+	face_document_text(out, 404, "not found");
 }

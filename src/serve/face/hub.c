@@ -50,29 +50,67 @@ static bool is_searched(const struct face_model *m, const char *search)
 	return !search || has_text(m->card->id, search) || has_text(m->card->title, search);
 }
 
+struct query {
+	char *author, *search;
+	uint64_t limit;
+};
+
+static void query_release(struct query *q)
+{
+	free(q->author);
+	free(q->search);
+}
+
+static struct query read_query(const char *query)
+{
+	CLEANUP(mem_free_ptr) char *limit = face_document_query(query, "limit");
+	struct query q = {
+		.author = face_document_query(query, "author"),
+		.search = face_document_query(query, "search"),
+	};
+	if (!limit || !parse_u64(limit, &q.limit) || !q.limit || q.limit > LIST_MAX)
+		q.limit = LIST_MAX;
+	return q;
+}
+
+static void add_member(struct buf *url, const char *name, const char *value)
+{
+	CLEANUP(mem_free_ptr) char *encoded = value ? path_percent_encode(value, "") : NULL;
+	if (encoded)
+		buf_addf(url, "&%s=%s", name, encoded);
+}
+
+/* RFC 8288, as the Hub has it. */
+static void link_next(const struct face_request *r, const struct query *q, const char *last,
+		      struct face_answer *out)
+{
+	CLEANUP(buf_release) struct buf url = BUF_INIT(64 * KIB);
+	buf_addf(&url, "%s/api/models?limit=%llu", r->base ? r->base : "",
+		 (unsigned long long)q->limit);
+	add_member(&url, "cursor", last);
+	add_member(&url, "author", q->author);
+	add_member(&url, "search", q->search);
+	face_document_header(out, "Link", "<%s>; rel=\"next\"", buf_str(&url));
+}
+
 /* All of them are read, because a search is not a cursor; what is sent is limited. */
 static void answer_list(const struct face_views *v, const struct face_request *r,
 			struct face_answer *out)
 {
 	CLEANUP(face_document_models_release) struct face_models found = { 0 };
-	CLEANUP(mem_free_ptr) char *author = face_document_query(r->query, "author");
-	CLEANUP(mem_free_ptr) char *search = face_document_query(r->query, "search");
+	CLEANUP(query_release) struct query q = read_query(r->query);
 	CLEANUP(mem_free_ptr) char *cursor = face_document_query(r->query, "cursor");
-	CLEANUP(mem_free_ptr) char *limit = face_document_query(r->query, "limit");
 	CLEANUP(mem_free_ptr) char *last = NULL;
-	uint64_t max = LIST_MAX;
 	if (!r->may_work)
 		return;
-	if (!limit || !parse_u64(limit, &max) || !max || max > LIST_MAX)
-		max = LIST_MAX;
 	face_document_models(v, r, cursor, SIZE_MAX, &found);
 	json_t *list = json_array();
 	size_t i = 0;
-	for (; i < found.count && json_array_size(list) < max; i++) {
+	for (; i < found.count && json_array_size(list) < q.limit; i++) {
 		const struct face_model *m = &found.at[i];
 		CLEANUP(api_hub_release) struct api_hub h = { 0 };
-		if ((author && strcmp(author, view_repository(m->view)) != 0) ||
-		    !is_searched(m, search))
+		if ((q.author && strcmp(q.author, view_repository(m->view)) != 0) ||
+		    !is_searched(m, q.search))
 			continue;
 		api_hub_init(&h, view_repository(m->view), m->card);
 		json_push(list, api_hub_entry(&h));
@@ -80,16 +118,8 @@ static void answer_list(const struct face_views *v, const struct face_request *r
 		last = STEAL(h.name);
 	}
 	face_document_json(out, NULL, FACE_FRESH, list);
-	if (i == found.count || !last)
-		return;
-	CLEANUP(mem_free_ptr) char *from = path_percent_encode(last, "");
-	CLEANUP(mem_free_ptr) char *by = author ? path_percent_encode(author, "") : NULL;
-	CLEANUP(mem_free_ptr) char *word = search ? path_percent_encode(search, "") : NULL;
-	face_document_header(out, "Link",
-			     "<%s/api/models?limit=%llu&cursor=%s%s%s%s%s>; rel=\"next\"",
-			     r->base ? r->base : "", (unsigned long long)max, from,
-			     by ? "&author=" : "", by ? by : "", word ? "&search=" : "",
-			     word ? word : "");
+	if (i < found.count && last)
+		link_next(r, &q, last, out);
 }
 
 /* -- one model ------------------------------------------------------------------------------ */

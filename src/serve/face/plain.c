@@ -1,6 +1,7 @@
 #include "serve/face/plain.h"
 
 #include "front/front.h"
+#include "serve/face/documents.h"
 #include "util/mem.h"
 #include "util/path.h"
 
@@ -39,15 +40,6 @@ static const char *cache_of(const struct view *v, enum repository_class class)
 	return view_is_private(v) ? FACE_PRIVATE : FRONT_IMMUTABLE;
 }
 
-static void answer_missing(struct face_answer *out)
-{
-	*out = (struct face_answer){ .status = 404,
-				     .type = "text/plain; charset=utf-8",
-				     .cache = FRONT_NEVER,
-				     .body = BUF_INIT(KIB) };
-	buf_adds(&out->body, "not found\n");
-}
-
 static void answer_file(struct view *v, const struct view_file *f, struct face_answer *out)
 {
 	char hex[DIGEST_HEX];
@@ -62,23 +54,14 @@ static void answer_file(struct view *v, const struct view_file *f, struct face_a
 	};
 }
 
-static void answer_withdrawn(struct face_answer *out)
-{
-	*out = (struct face_answer){ .status = 410,
-				     .type = "text/plain; charset=utf-8",
-				     .cache = FRONT_NEVER,
-				     .body = BUF_INIT(KIB) };
-	buf_adds(&out->body, "withdrawn by the publisher\n");
-}
-
 static void answer_key(struct view *v, const struct face_request *r, const char *key,
 		       struct face_answer *out)
 {
 	struct view_file f;
 	if (!view_find(v, key, &f) || !auth_may(r->who, AUTH_PULL, view_repository(v), f.model))
-		answer_missing(out);
+		face_document_text(out, 404, "not found");
 	else if (f.withdrawn)
-		answer_withdrawn(out);
+		face_document_text(out, 410, "withdrawn by the publisher");
 	else
 		answer_file(v, &f, out);
 }
