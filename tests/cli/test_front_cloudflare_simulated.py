@@ -62,7 +62,7 @@ DAMAGE = {
 }
 
 
-def test_the_types_of_cloudflare_accept_it_and_reject_damaged_ones(config, work):
+def test_the_types_of_cloudflare_judge_it(config, work):
     good = json.loads(config().out)
     documents = {"good": good}
     for name, damage in DAMAGE.items():
