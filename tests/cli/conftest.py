@@ -1,8 +1,10 @@
 """What the end-to-end tests share: running the built commands in an isolated home,
 validating their JSON against the schemas, and making small models."""
 
+import collections
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -116,6 +118,18 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"skipped, which is not passed: {report.longrepr}"
     item.passed = report.passed and getattr(item, "passed", True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """With --durations, which files take longest, besides the tests that do."""
+    files = collections.Counter()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if hasattr(report, "duration"):
+            files[report.nodeid.partition("::")[0]] += report.duration
+    if files and terminalreporter.config.option.durations:
+        terminalreporter.section("slowest files")
+        for name, seconds in files.most_common(terminalreporter.config.option.durations):
+            terminalreporter.write_line(f"{seconds:7.1f}s {name}")
 
 
 @pytest.fixture(scope="session", autouse=True)
