@@ -87,6 +87,8 @@ static int check_mark(const char *text, size_t len, struct err *e)
 int json_parse_text(const char *text, size_t len, unsigned max_depth, size_t flags, json_t **out,
 		    struct err *e)
 {
+	if (!len)
+		text = ""; /* an empty buffer has no memory */
 	int rc = check_depth(text, len, max_depth, e);
 	if (rc < 0)
 		return rc;

@@ -22,7 +22,7 @@ static void refused_bytes(const char *text, size_t len, const char *message)
 	json_t *value = NULL;
 	int rc = json_parse(text, len, &limits, "card.json", &value, &e);
 	if (rc != -ERR_INTEGRITY || !strstr(e.text, message))
-		fail_msg("%s: wanted \"%s\", got %d: %s", text, message, rc, e.text);
+		fail_msg("%s: wanted \"%s\", got %d: %s", text ? text : "", message, rc, e.text);
 	assert_true(str_starts(e.text, "card.json: "));
 	assert_null(value);
 }
@@ -66,6 +66,7 @@ static void what_is_not_json_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	refused("", "line 1, column 0");
+	refused_bytes(NULL, 0, "line 1, column 0");
 	refused("{\n  \"a\": 1,\n}", "line 3, column 1");
 	static const char *const bad[] = {
 		" ",
