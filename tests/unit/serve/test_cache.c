@@ -156,15 +156,15 @@ static void a_map_has_a_bit_for_each_piece(void **state)
 /* ---- files that are sent ---- */
 
 struct cuts {
-	const struct cache_blob *of;
-	unsigned count;
+	_Atomic(const struct cache_blob *) of;
+	atomic_uint count;
 };
 
 static void note_cut(void *ctx, const struct cache_blob *b)
 {
 	struct cuts *cuts = ctx;
-	cuts->of = b;
-	cuts->count++;
+	atomic_store(&cuts->of, b);
+	atomic_fetch_add(&cuts->count, 1);
 }
 
 static void who_writes_to_a_file_waits_until_its_transfers_are_cut(void **state)
@@ -183,8 +183,8 @@ static void who_writes_to_a_file_waits_until_its_transfers_are_cut(void **state)
 	assert_true(cache_blob_fd(w->b) >= 0);
 	int fd = open(path, O_RDWR);
 	assert_true(fd >= 0);
-	assert_ptr_equal(cuts.of, w->b);
-	assert_int_equal(cuts.count, 1);
+	assert_ptr_equal(atomic_load(&cuts.of), w->b);
+	assert_int_equal(atomic_load(&cuts.count), 1);
 	assert_int_equal(cache_blob_fd(w->b), -1);
 	/* It is open for writing: it may be read, but not sent. */
 	assert_ok(open_text(w, "one"), &w->e);

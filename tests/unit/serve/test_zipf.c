@@ -88,50 +88,57 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static bool use(struct cache *c, const struct digest *d)
+{
+	pthread_mutex_lock(&c->lock);
+	struct object *o = cache_object_find(c, d);
+	if (o)
+		order_use(&c->objects, &o->item);
+	pthread_mutex_unlock(&c->lock);
+	return o;
+}
+
 /* Its file is only pretended. */
 static bool ask(struct world *w, size_t i)
 {
 	const struct digest *d = &w->digests[i];
 	const struct stamp s = { .size = SIZE };
 	struct err e = ERR_INIT;
-	struct object *o = cache_object_find(w->c, d);
-	if (o) {
-		order_use(&w->c->objects, &o->item);
+	if (use(w->c, d))
 		return true;
-	}
 	assert_ok(cache_make_room(w->c, d, SIZE, &e), &e);
+	pthread_mutex_lock(&w->c->lock);
 	cache_object_put(w->c, d, &s, true);
+	bool fits = w->c->bytes <= w->c->o.size;
+	pthread_mutex_unlock(&w->c->lock);
 	cache_room_taken(w->c, d);
-	assert_true(w->c->bytes <= w->c->o.size);
+	assert_true(fits);
 	return false;
 }
 
-/* A plain one, which looks at all that it has to find the least recently used. */
+/* A plain one: the least recently used is what was asked for first, and not again since. */
 struct replay {
-	uint64_t used[OBJECTS]; /* 0: it is not there */
-	size_t has[ROOM], count;
+	uint64_t used[OBJECTS]; /* the last request for it; 0: it is not there */
+	size_t asked[REQUESTS + 1], count;
+	uint64_t first; /* none before this is the last one for its object */
 };
 
-static size_t oldest(const struct replay *r)
+static size_t oldest(struct replay *r)
 {
-	size_t found = 0;
-	for (size_t i = 1; i < r->count; i++)
-		if (r->used[r->has[i]] < r->used[r->has[found]])
-			found = i;
-	return found;
+	while (r->used[r->asked[r->first]] != r->first)
+		r->first++;
+	return r->asked[r->first];
 }
 
 static bool replay(struct replay *r, uint64_t now, size_t i)
 {
 	bool hit = r->used[i] != 0;
-	if (!hit) {
-		bool full = r->count == ROOM;
-		size_t at = full ? oldest(r) : r->count++;
-		if (full)
-			r->used[r->has[at]] = 0;
-		r->has[at] = i;
-	}
+	if (!hit && r->count == ROOM)
+		r->used[oldest(r)] = 0;
+	else
+		r->count += !hit;
 	r->used[i] = now;
+	r->asked[now] = i;
 	return hit;
 }
 
@@ -140,6 +147,7 @@ static void the_hit_ratio_is_that_of_least_recently_used(void **state)
 	struct world *w = *state;
 	CLEANUP(mem_free_ptr) struct replay *r = NEW(struct replay);
 	size_t hits = 0, replayed = 0;
+	r->first = 1;
 	/* The first requests only fill it. */
 	for (uint64_t n = 1; n <= REQUESTS; n++) {
 		size_t i = next_object(w);
