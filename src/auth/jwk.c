@@ -20,7 +20,7 @@
 #define MEMBER_MAX 2048 /* bytes of a decoded member: a modulus of 8192 bits has 1024 */
 #define RSA_MIN_BITS 2048
 #define RSA_MAX_BITS 8192
-#define RSA_EXPONENT_BITS 32 /* a larger one only makes it slow */
+#define RSA_EXPONENT_BITS 32 /* a larger one makes verifying slow, and no safer */
 #define P256_BYTES 32
 #define ED25519_BYTES 32
 #define ED25519_SIG 64

@@ -1,7 +1,7 @@
 #include "limit/gcra.h"
 
 #define US_S 1e6
-/* What rounding takes from a unit that is free. */
+/* A unit counts as free if only this much of it is missing, which is rounding. */
 #define ROUNDING 1e-6
 
 static double start(double tat_us, double now_us)

@@ -30,8 +30,8 @@ bool node_place_is_made(const struct handoff *h)
 	return true;
 }
 
-/* As the owner, so that a link that he puts in the way leads this process nowhere that he could not
- * write himself. */
+/* Made with the owner's rights: a symbolic link of the owner's cannot lead this process to a place
+ * that only root may write to. */
 static int mkdirs_as_owner(const struct node_wanted *w, struct err *e)
 {
 	gid_t group = getegid();
@@ -46,7 +46,8 @@ static int mkdirs_as_owner(const struct node_wanted *w, struct err *e)
 	return rc;
 }
 
-/* He cannot write in what is above it, so it is this process that makes it for him. */
+/* The owner may not write to the folder above it: this process makes it, and gives it to the owner.
+ */
 static int mkdirs_for_owner(const struct node_wanted *w, struct err *e)
 {
 	int rc = file_mkdirs(w->root, FILE_PUBLIC_DIR_MODE, e);

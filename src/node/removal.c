@@ -128,7 +128,8 @@ static bool is_wanted_layout(const struct node_item *items, size_t count, const 
 	return false;
 }
 
-/* Its variant is listed, or goes, or is gone; not one that stays although nobody lists it. */
+/* A layout that no section has: it goes, unless its model stays (pinned, in use, or for a later
+ * run). */
 static bool is_stale(const struct node_removal *r, const struct store_layout *l)
 {
 	for (size_t i = 0; i < r->count; i++)

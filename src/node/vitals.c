@@ -97,7 +97,8 @@ static int ask(const struct store *s, struct http_client *client, struct node_vi
 	};
 	uint64_t start_ms = clock_now_ms(s->clock);
 	engine->up = http_perform(client, &q, &answer, &engine->why) == 0;
-	/* A long answer is one, too. */
+	/* An answer that is too long to be kept (ERR_INTEGRITY) also means that the engine is up.
+	 */
 	if (!engine->up && answer.status >= 200 && answer.status <= 299 &&
 	    err_is(&engine->why, ERR_INTEGRITY))
 		engine->up = true;

@@ -87,14 +87,15 @@ void cache_note_needs(struct cache *c)
 
 /* ---- what has to go ---- */
 
-/* How many bytes are too many, if so many more come. */
+/* How many bytes the cache would be over its size, with so many more. */
 static uint64_t over_size(const struct cache *c, uint64_t more)
 {
 	uint64_t want = c->bytes + c->promised + more;
 	return c->o.size && want > c->o.size ? want - c->o.size : 0;
 }
 
-/* coming: what was promised to others, and is not on the disk yet. */
+/* The same for keep-free. coming: bytes that were promised to other pulls and are not on the disk
+ * yet. */
 static uint64_t over_disk(const struct cache *c, uint64_t more, uint64_t coming,
 			  uint64_t free_bytes)
 {
@@ -113,7 +114,7 @@ static void victims_release(struct victims *v)
 	free(v->at);
 }
 
-/* Takes them out of what is known. Objects with readers only in the second round: their bytes stay
+/* Forgets the objects that it chooses. The first round leaves those with readers, whose bytes stay
  * on the disk until they are closed. */
 static void choose(struct cache *c, uint64_t bytes, bool with_readers, struct victims *out)
 {
@@ -204,7 +205,7 @@ static uint64_t still_coming(struct cache *c)
 	return sum;
 }
 
-/* Sets how many bytes have to go. */
+/* Sets how many bytes have to be removed, for the size and for keep-free. */
 static void measure(struct cache *c, uint64_t bytes, uint64_t *size, uint64_t *disk)
 {
 	uint64_t free_bytes = UINT64_MAX, coming = still_coming(c);

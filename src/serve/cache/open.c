@@ -41,7 +41,7 @@ static int open_file(struct cache *c, const struct digest *d, struct stamp *out,
 		return -1;
 	CLEANUP(file_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || !cache_stamp_of(fd, out) || !cache_stamp_equal(out, &want)) {
-		/* Without descriptors nothing is known of it. */
+		/* Any other error, such as too many open files, says nothing about the file. */
 		if (fd >= 0 || errno == ENOENT || errno == ELOOP)
 			cache_object_suspect(c, d);
 		return -1;
@@ -107,7 +107,7 @@ static struct cache_blob *open_new(struct cache *c, const struct digest *d, bool
 	return put_shared(c, b);
 }
 
-/* Of a shared handle, too: has its file changed since it was verified? */
+/* Its file has not changed since it was verified. Also for a handle that readers share. */
 static bool is_as_verified(struct cache_blob *b)
 {
 	struct stamp now = { 0 };

@@ -4,17 +4,17 @@
 #include "publish/newest.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define REFRESH_MS 120000 /* that the mirrors of a release may take with its small files */
 #define SOON_S 5          /* until a repository without a view is asked for again, at first */
+#define DAY_S ((uint64_t)86400)
 #define MAX_CANDIDATES 80
 
 /* A repository. */
@@ -339,16 +339,14 @@ int views_refresh(struct views *vs, const char *repository, struct err *e)
 
 /* ---- the thread ---- */
 
-/* False: it is time to end. */
+/* By a clock that nobody sets: on a machine that boots, the time of day may jump. False: it is time
+ * to end. */
 static bool pause_s(struct views *vs, uint64_t s)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)MIN(s, 86400);
+	uint64_t now_ms = clock_now_ms(NULL), end_ms = now_ms + MIN(s, DAY_S) * 1000;
 	pthread_mutex_lock(&vs->lock);
-	while (!vs->stopped &&
-	       pthread_cond_timedwait(&vs->stopping, &vs->lock, &until) != ETIMEDOUT)
-		continue;
+	for (; !vs->stopped && now_ms < end_ms; now_ms = clock_now_ms(NULL))
+		os_cond_wait(&vs->stopping, &vs->lock, (unsigned)(end_ms - now_ms));
 	bool goes_on = !vs->stopped;
 	pthread_mutex_unlock(&vs->lock);
 	return goes_on && cancel_signal(&vs->stop) == 0;
@@ -383,7 +381,7 @@ int views_new(const struct views_options *o, struct views **out, struct err *e)
 	vs->stop.also = o->cancel;
 	vs->at = mem_alloc((o->count + 1) * sizeof *vs->at);
 	pthread_mutex_init(&vs->lock, NULL);
-	pthread_cond_init(&vs->stopping, NULL);
+	os_cond_init(&vs->stopping);
 	for (size_t i = 0; i < o->count; i++) {
 		struct spot *s = &vs->at[i];
 		s->set = o->repositories[i];

@@ -18,7 +18,7 @@
 
 #include "serve/face/face.h"
 
-/* Is it a question that has a body? */
+/* Is the path one that clients POST to, with a question in the body? */
 bool face_hub_is_post(const char *path);
 
 /* Is the path one of the Hub? Then it answers, else it leaves *out as it is. */
