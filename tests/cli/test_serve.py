@@ -231,7 +231,10 @@ def test_requests_that_are_too_large_or_no_requests_are_refused(edge):
     assert answer_to(edge, b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n\r\n").split()[1:2] in \
         (["414"], ["431"])
     assert " 400 " in answer_to(edge, head.replace(b"Host: x\r\n", b"") + b"\r\n")
-    assert " 200 " not in answer_to(edge, b"\x16\x03\x01\x02\x00\x01\x00" * 20)
+    # Without the empty line, the door may wait for more: libmicrohttpd can miss the end of what is
+    # sent when it comes with the last bytes, and closes the connection only when its time is up.
+    tls = b"\x16\x03\x01\x02\x00\x01\x00" * 20 + b"\r\n\r\n"
+    assert " 200 " not in answer_to(edge, tls)
     assert edge.get("/metadata/timestamp.json").status == 200
 
 
