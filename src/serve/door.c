@@ -1,5 +1,6 @@
 #include "serve/door.h"
 
+#include "serve/accept.h"
 #include "serve/client.h"
 #include "serve/exchange.h"
 #include "util/clock.h"
@@ -20,10 +21,15 @@
 #define MOST_THREADS 4 /* by default */
 #define OTHER_FILES 256
 
+#define MAX_THREADS 64
+
 struct entrance {
 	struct door *door;
-	struct MHD_Daemon *daemon;
 	const struct serve_socket *socket;
+	struct MHD_Daemon *daemons[MAX_THREADS]; /* each has one thread */
+	size_t count;
+	struct accept *accept;
+	atomic_uint connections;
 };
 
 struct door {
@@ -67,6 +73,7 @@ static void arrive(struct entrance *n, struct MHD_Connection *connection, void *
 			    ->client_addr);
 	c->idle_since_us = clock_now_us(d->edge->clock);
 	exchange_count_caller(c);
+	atomic_fetch_add(&n->connections, 1);
 	atomic_fetch_add(&d->edge->counts.connections, 1);
 	atomic_fetch_add(&d->edge->counts.accepted, 1);
 	pthread_mutex_lock(&d->lock);
@@ -79,8 +86,9 @@ static void arrive(struct entrance *n, struct MHD_Connection *connection, void *
 	*ctx = c;
 }
 
-static void leave(struct door *d, void **ctx)
+static void leave(struct entrance *n, void **ctx)
 {
+	struct door *d = n->door;
 	struct exchange_caller *c = *ctx;
 	*ctx = NULL;
 	if (!c)
@@ -93,6 +101,7 @@ static void leave(struct door *d, void **ctx)
 	exchange_discount_caller(c);
 	atomic_store(&d->left_us, clock_now_us(d->edge->clock));
 	atomic_fetch_sub(&d->edge->counts.connections, 1);
+	atomic_fetch_sub(&n->connections, 1);
 	free(c);
 }
 
@@ -103,7 +112,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **o
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
 		arrive(n, connection, of_socket);
 	else
-		leave(n->door, of_socket);
+		leave(n, of_socket);
 }
 
 /* Its thread notices that it is shut down. The descriptor is still open: leave() is called before
@@ -188,35 +197,42 @@ static unsigned threads_for(const struct edge *e, const struct serve_socket *s)
 	return e->set->threads ? e->set->threads : MIN(os_processors(), MOST_THREADS);
 }
 
+static struct MHD_Daemon *start_daemon(struct entrance *n, unsigned most)
+{
+	struct door *d = n->door;
+	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+					MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG |
+					MHD_USE_TURBO,
+				0, NULL, NULL, exchange_handle, &d->lot, MHD_OPTION_EXTERNAL_LOGGER,
+				on_log, d, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, &d->lot,
+				MHD_OPTION_NOTIFY_COMPLETED, exchange_end, &d->lot,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, n,
+				MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)d->edge->set->timeout_s,
+				MHD_OPTION_CONNECTION_LIMIT, most, MHD_OPTION_THREAD_STACK_SIZE,
+				(size_t)THREAD_STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				MHD_OPTION_END);
+}
+
 static int start(struct door *d, const struct serve_socket *s, struct err *e)
 {
-	struct entrance *n = &d->at[d->count];
-	unsigned threads = threads_for(d->edge, s);
-	*n = (struct entrance){ d, NULL, s };
-	struct MHD_OptionItem pool[] = {
-		{ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL },
-		{ MHD_OPTION_END, 0, NULL },
-	};
-	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
-	unsigned most = MAX(most_connections() / (unsigned)(s->admin ? 16 : 1), threads);
-	n->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-					     MHD_USE_ERROR_LOG | MHD_USE_TURBO,
-				     0, NULL, NULL, exchange_handle, &d->lot,
-				     MHD_OPTION_EXTERNAL_LOGGER, on_log, d,
-				     MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_URI_LOG_CALLBACK,
-				     exchange_begin, &d->lot, MHD_OPTION_NOTIFY_COMPLETED,
-				     exchange_end, &d->lot, MHD_OPTION_NOTIFY_CONNECTION,
-				     on_connection, n, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape,
-				     NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				     (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-				     (unsigned)d->edge->set->timeout_s, MHD_OPTION_CONNECTION_LIMIT,
-				     most, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
-				     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
-				     threads > 1 ? pool : none, MHD_OPTION_END);
-	if (!n->daemon)
-		return err_sys(e, errno, "the server at %s cannot be started", s->shown);
-	d->count++;
-	return 0;
+	struct entrance *n = &d->at[d->count++];
+	unsigned threads = MIN(threads_for(d->edge, s), MAX_THREADS);
+	unsigned most = most_connections() / (unsigned)(s->admin ? 16 : 1);
+	n->door = d;
+	n->socket = s;
+	for (n->count = 0; n->count < threads; n->count++) {
+		n->daemons[n->count] = start_daemon(n, most);
+		if (!n->daemons[n->count])
+			return err_sys(e, errno, "the server at %s cannot be started", s->shown);
+	}
+	const struct accept_options o = { .fd = s->fd,
+					  .daemons = n->daemons,
+					  .count = n->count,
+					  .connections = &n->connections,
+					  .most = most };
+	return accept_begin(&o, &n->accept, e);
 }
 
 int door_open(struct edge *edge, const struct serve_sockets *sockets, struct door **out,
@@ -242,7 +258,7 @@ int door_open(struct edge *edge, const struct serve_sockets *sockets, struct doo
 void door_quiesce(struct door *d)
 {
 	for (size_t i = 0; i < d->count && !d->quiet; i++) {
-		(void)MHD_quiesce_daemon(d->at[i].daemon);
+		accept_end(d->at[i].accept);
 		if (d->at[i].socket->ours)
 			shutdown(d->at[i].socket->fd, SHUT_RDWR);
 	}
@@ -267,7 +283,8 @@ void door_close(struct door *d)
 	exchange_lot_end(&d->lot);
 	wait_for_parked(d);
 	for (size_t i = 0; i < d->count; i++)
-		MHD_stop_daemon(d->at[i].daemon);
+		for (size_t j = 0; j < d->at[i].count; j++)
+			MHD_stop_daemon(d->at[i].daemons[j]);
 	cache_unguard(d->edge->cache);
 	exchange_lot_release(&d->lot);
 	pthread_mutex_destroy(&d->lock);

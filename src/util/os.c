@@ -209,6 +209,11 @@ static int native_sockets(int ends[2])
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
 }
 
+static int native_accept(int fd, struct sockaddr *address, socklen_t *len)
+{
+	return accept4(fd, address, len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 static void native_die_with_parent(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -298,6 +303,7 @@ static int cannot(void)
 #define native_own_path() ((char *)NULL)
 #define native_pipe(ends) cannot()
 #define native_sockets(ends) cannot()
+#define native_accept(fd, address, len) cannot()
 #define native_die_with_parent() ((void)0)
 #define native_processors() 0u
 #define native_boot_id(out) ((void)(out))
@@ -575,6 +581,21 @@ int os_sockets(int ends[2])
 	if (errno != ENOSYS || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
 		return -1;
 	return close_on_exec(ends);
+}
+
+int os_accept(int fd, struct sockaddr_storage *address, unsigned *len)
+{
+	socklen_t size = sizeof *address;
+	int taken = native_accept(fd, (struct sockaddr *)address, &size);
+	if (taken < 0 && errno == ENOSYS) {
+		taken = accept(fd, (struct sockaddr *)address, &size);
+		if (taken >= 0) {
+			fcntl(taken, F_SETFD, FD_CLOEXEC);
+			fcntl(taken, F_SETFL, O_NONBLOCK);
+		}
+	}
+	*len = (unsigned)size;
+	return taken;
 }
 
 void os_die_with_parent(void)

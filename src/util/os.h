@@ -143,6 +143,9 @@ char *os_own_path(void);
 WARN_UNUSED int os_pipe(int ends[2]);
 /* The same of a connected pair of local stream sockets. */
 WARN_UNUSED int os_sockets(int ends[2]);
+/* accept(), closed by exec and non-blocking. Same fall-back. */
+struct sockaddr_storage;
+WARN_UNUSED int os_accept(int fd, struct sockaddr_storage *address, unsigned *len);
 
 /* In a child between fork and exec: it is killed when its parent dies. Async-signal-safe.
  * Fall-back: does nothing; a child of a killed program runs on to its end. */

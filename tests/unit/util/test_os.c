@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const char *own_argv0;
@@ -279,6 +281,28 @@ static void pipes_and_sockets_are_closed_by_exec(void **state)
 	file_close(&ends[1]);
 }
 
+static void an_accepted_connection_is_closed_by_exec_and_does_not_block(void **state)
+{
+	(void)state;
+	struct sockaddr_storage address = { .ss_family = AF_INET }, from;
+	socklen_t size = sizeof(struct sockaddr_in);
+	unsigned len;
+	char c;
+	CLEANUP(file_close) int listener = socket(AF_INET, SOCK_STREAM, 0);
+	CLEANUP(file_close) int client = socket(AF_INET, SOCK_STREAM, 0);
+	((struct sockaddr_in *)&address)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&address, size), 0);
+	CLEANUP(file_close) int fd = os_accept(listener, &from, &len);
+	assert_true(closes_on_exec(fd));
+	assert_int_equal(from.ss_family, AF_INET);
+	assert_int_equal(len, sizeof(struct sockaddr_in));
+	assert_int_equal(read(fd, &c, 1), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
 /* Starts a child that lives until its parent dies, says so through the pipe, and is the parent. */
 static NORETURN void become_parent(int out)
 {
@@ -413,6 +437,7 @@ int main(int argc, char **argv)
 		OS_TEST(the_time_of_change_has_nanoseconds),
 		cmocka_unit_test(the_own_path_is_this_program),
 		cmocka_unit_test(pipes_and_sockets_are_closed_by_exec),
+		cmocka_unit_test(an_accepted_connection_is_closed_by_exec_and_does_not_block),
 		cmocka_unit_test(a_child_dies_with_its_parent),
 		cmocka_unit_test(the_machine_is_described),
 		cmocka_unit_test(a_process_is_told_from_a_later_one_with_its_number),
