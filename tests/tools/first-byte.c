@@ -5,7 +5,12 @@
  *   first-byte URL --size BYTES [--length BYTES] [--connections N] [--seconds S] [--seed N]
  *
  * Prints {"requests", "bytes", "seconds", "bytes_per_second", "errors", "p50_ms", "p99_ms",
- * "max_ms"}. An answer that is no 206, is short, or has another Content-Range is an error.
+ * "max_ms", "read_p99_ms"}. An answer that is no 206, or is short, is an error.
+ *
+ * The first byte is there when the kernel has it (socket(7), SO_TIMESTAMP): many clients would not
+ * share one thread that reads for all of them, so that the time until this one reads it, which
+ * read_p99_ms has, is not the server's. Parts that followed at once may have moved the kernel's
+ * time: what is measured is never too short.
  */
 #include "util/base.h"
 #include "util/clock.h"
@@ -19,6 +24,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEAD_MAX 4096
@@ -33,8 +40,9 @@ struct options {
 struct connection {
 	int fd;
 	bool connecting, in_body;
-	uint64_t asked_us, left; /* of the body */
-	bool waiting;            /* for the first byte */
+	uint64_t asked_us; /* on the wall clock, which the kernel uses, too */
+	uint64_t left;     /* of the body */
+	bool waiting;      /* for the first byte */
 	char head[HEAD_MAX];
 	size_t head_len;
 };
@@ -44,7 +52,7 @@ struct run {
 	struct sockaddr_in address;
 	int epoll;
 	uint64_t random, requests, bytes, errors;
-	uint32_t *samples_us;
+	uint32_t *samples_us, *reads_us;
 	size_t samples;
 	char *chunk;
 };
@@ -58,6 +66,13 @@ static uint64_t next_random(struct run *r)
 	return r->random * 0x2545F4914F6CDD1DULL;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static void open_connection(struct run *r, struct connection *c)
 {
 	if (c->fd >= 0)
@@ -69,6 +84,8 @@ static void open_connection(struct run *r, struct connection *c)
 		fprintf(stderr, "first-byte: %s\n", strerror(errno));
 		exit(1);
 	}
+	if (setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMP, &(int){ 1 }, sizeof(int)) < 0)
+		exit(1);
 	struct epoll_event ev = { .events = EPOLLOUT, .data.ptr = c };
 	epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &ev);
 }
@@ -91,17 +108,46 @@ static void ask(struct run *r, struct connection *c)
 	c->in_body = false;
 	c->head_len = 0;
 	c->waiting = true;
-	c->asked_us = clock_now_us(NULL);
+	c->asked_us = now_us();
 	if (send(c->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
 		fail(r, c);
 }
 
-static void got_first(struct run *r, struct connection *c)
+static uint32_t since(const struct connection *c, uint64_t us)
 {
-	uint64_t us = clock_now_us(NULL) - c->asked_us;
+	return (uint32_t)MIN(us > c->asked_us ? us - c->asked_us : 0, (uint64_t)UINT32_MAX);
+}
+
+static void got_first(struct run *r, struct connection *c, uint64_t arrived_us)
+{
 	c->waiting = false;
-	if (r->samples < MAX_SAMPLES)
-		r->samples_us[r->samples++] = (uint32_t)MIN(us, (uint64_t)UINT32_MAX);
+	if (r->samples == MAX_SAMPLES)
+		return;
+	r->reads_us[r->samples] = since(c, now_us());
+	r->samples_us[r->samples++] = since(c, arrived_us);
+}
+
+/* recv(), and when the last of it came. */
+static ssize_t receive(struct run *r, const struct connection *c, size_t len, uint64_t *arrived_us)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(struct timeval))];
+		struct cmsghdr align;
+	} control;
+	struct iovec part = { r->chunk, len };
+	struct msghdr m = { .msg_iov = &part,
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof control.bytes };
+	ssize_t got = recvmsg(c->fd, &m, 0);
+	const struct cmsghdr *h = got > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	struct timeval t;
+	*arrived_us = now_us();
+	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_TIMESTAMP) {
+		memcpy(&t, CMSG_DATA(h), sizeof t);
+		*arrived_us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+	}
+	return got;
 }
 
 /* How many bytes of these belong to the body; -1: a wrong answer; 0 also: the head goes on. */
@@ -122,22 +168,19 @@ static ssize_t take_head(struct run *r, struct connection *c, const char *data, 
 	return (ssize_t)(len - ((size_t)(end + 4 - c->head) - before));
 }
 
-/* False: the connection was opened anew. */
-static bool take(struct run *r, struct connection *c, const char *data, size_t len)
+static void take(struct run *r, struct connection *c, const char *data, size_t len)
 {
-	if (c->waiting)
-		got_first(r, c);
 	if (!c->in_body) {
 		ssize_t body = take_head(r, c, data, len);
 		if (body < 0) {
 			fail(r, c);
-			return false;
+			return;
 		}
 		len = (size_t)body;
 	}
 	if (len > c->left && c->in_body) {
 		fail(r, c);
-		return false;
+		return;
 	}
 	c->left -= c->in_body ? len : 0;
 	r->bytes += len;
@@ -145,7 +188,6 @@ static bool take(struct run *r, struct connection *c, const char *data, size_t l
 		r->requests++;
 		ask(r, c);
 	}
-	return true;
 }
 
 static void on_event(struct run *r, struct connection *c, uint32_t events)
@@ -156,18 +198,19 @@ static void on_event(struct run *r, struct connection *c, uint32_t events)
 		epoll_ctl(r->epoll, EPOLL_CTL_MOD, c->fd, &ev);
 		ask(r, c);
 	}
-	/* A few reads each time, so that no connection waits for another. */
-	for (int i = 0; i < 4; i++) {
-		ssize_t got = recv(c->fd, r->chunk, CHUNK, 0);
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (got <= 0) {
-			fail(r, c);
-			return;
-		}
-		if (!take(r, c, r->chunk, (size_t)got))
-			return;
+	/* One read each time, so that no connection waits long for others; the first is of one
+	 * byte, whose time it tells. */
+	uint64_t arrived_us;
+	ssize_t got = receive(r, c, c->waiting ? 1 : CHUNK, &arrived_us);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		fail(r, c);
+		return;
 	}
+	if (c->waiting)
+		got_first(r, c, arrived_us);
+	take(r, c, r->chunk, (size_t)got);
 }
 
 static int compare(const void *a, const void *b)
@@ -176,20 +219,22 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static double percentile(const struct run *r, double part)
+static double percentile(const struct run *r, const uint32_t *us, double part)
 {
-	return r->samples ? r->samples_us[(size_t)((double)(r->samples - 1) * part)] / 1e3 : 0;
+	return r->samples ? us[(size_t)((double)(r->samples - 1) * part)] / 1e3 : 0;
 }
 
 static void print(struct run *r, double seconds)
 {
 	qsort(r->samples_us, r->samples, sizeof *r->samples_us, compare);
+	qsort(r->reads_us, r->samples, sizeof *r->reads_us, compare);
 	printf("{\"requests\": %llu, \"bytes\": %llu, \"seconds\": %.2f, "
 	       "\"bytes_per_second\": %.0f, \"errors\": %llu, \"p50_ms\": %.2f, \"p99_ms\": %.2f, "
-	       "\"max_ms\": %.2f}\n",
+	       "\"max_ms\": %.2f, \"read_p99_ms\": %.2f}\n",
 	       (unsigned long long)r->requests, (unsigned long long)r->bytes, seconds,
-	       (double)r->bytes / seconds, (unsigned long long)r->errors, percentile(r, 0.5),
-	       percentile(r, 0.99), percentile(r, 1));
+	       (double)r->bytes / seconds, (unsigned long long)r->errors,
+	       percentile(r, r->samples_us, 0.5), percentile(r, r->samples_us, 0.99),
+	       percentile(r, r->samples_us, 1), percentile(r, r->reads_us, 0.99));
 }
 
 static void run(struct run *r)
@@ -253,9 +298,11 @@ int main(int argc, char **argv)
 	if (inet_pton(AF_INET, o.host, &r.address.sin_addr) != 1)
 		return 2;
 	r.samples_us = mem_alloc(MAX_SAMPLES * sizeof *r.samples_us);
+	r.reads_us = mem_alloc(MAX_SAMPLES * sizeof *r.reads_us);
 	r.chunk = mem_alloc(CHUNK);
 	run(&r);
 	free(r.samples_us);
+	free(r.reads_us);
 	free(r.chunk);
 	close(r.epoll);
 	return r.errors ? 1 : 0;
