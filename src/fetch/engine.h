@@ -47,6 +47,9 @@ struct engine_job {
 	const char *name; /* for messages, and of its task */
 	struct grid grid;
 	struct delta *delta; /* what the store has of it (delta.h); NULL: nothing */
+	/* Others take its pieces from here: each is verified as soon as it is there, although that
+	 * means to hash it twice where an earlier one is still missing. */
+	bool shared;
 	/* Called from one of the threads before the file's first piece: sets partial, or done if
 	 * the store has the file now. An error is the file's. */
 	int (*open)(struct engine_job *j, struct err *e);

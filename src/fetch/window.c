@@ -106,8 +106,8 @@ void window_next(struct engine *g, struct task *out)
 	/* A connection is not to stand still while its thread does what another one can do. */
 	if (g->idle && ask_a_source(g, out))
 		return;
-	if (window_verify_next(g, out) || window_prove(g, out) || ask_a_source(g, out) ||
-	    window_open(g, out) || begin_wanted_beside(g, out) ||
+	if (window_verify_next(g, out) || window_prove(g, out) || window_spill_shared(g, out) ||
+	    ask_a_source(g, out) || window_open(g, out) || begin_wanted_beside(g, out) ||
 	    (lacks_room(g) && window_spill(g, out)) || race_a_source(g, out) ||
 	    window_begin_left(g, out))
 		return;

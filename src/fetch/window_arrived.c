@@ -147,6 +147,17 @@ bool window_spill(struct engine *g, struct task *out)
 	return last;
 }
 
+bool window_spill_shared(struct engine *g, struct task *out)
+{
+	for (struct flight *t = g->flights; t; t = t->next) {
+		if (!t->file->job->shared || !is_waiting(t) || !window_is_late(t->file))
+			continue;
+		take_spill(t, out);
+		return true;
+	}
+	return false;
+}
+
 /* What has arrived is kept. */
 bool window_spill_of(struct engine *g, const struct file *f, struct task *out)
 {

@@ -38,6 +38,8 @@ bool window_begin_wanted(struct engine *g, struct lane *l, bool with_ahead, stru
 bool window_begin_piece(struct engine *g, struct lane *l, struct task *out);
 /* Sources that each leave a piece to the others would leave it for ever. */
 bool window_begin_left(struct engine *g, struct task *out);
+/* Is the next piece for the digest of the whole file still to come? */
+bool window_is_late(const struct file *f);
 /* A piece whose flight is late, once more. */
 bool window_race(struct engine *g, struct lane *l, struct task *out);
 
@@ -51,6 +53,8 @@ bool window_verify_next(struct engine *g, struct task *out);
 bool window_prove(struct engine *g, struct task *out);
 /* The flight of a waiting piece that is farthest from its turn, if its turn cannot come soon. */
 bool window_spill(struct engine *g, struct task *out);
+/* A piece that others take from here does not wait for those before it which are still to come. */
+bool window_spill_shared(struct engine *g, struct task *out);
 /* What has arrived of a file is kept. */
 bool window_spill_of(struct engine *g, const struct file *f, struct task *out);
 bool window_open(struct engine *g, struct task *out);

@@ -31,10 +31,10 @@ static bool is_wanted(const struct file *f, uint32_t piece)
 }
 
 /* Of a file that somebody reads, the first piece gets the whole line. Not for long: a source may be
- * slow for each connection. */
-static bool awaits_first(const struct engine *g, const struct file *f)
+ * slow for each connection. A peer is not behind that line. */
+static bool awaits_first(const struct engine *g, const struct lane *l, const struct file *f)
 {
-	if (!f->job->wants || f->landed)
+	if (!f->job->wants || f->landed || l->source->peer)
 		return false;
 	for (const struct flight *t = g->flights; t; t = t->next)
 		if (t->file == f && !t->over && !t->landed &&
@@ -133,7 +133,7 @@ static uint64_t ahead_most(const struct engine *g, const struct file *f)
 	return MAX(AHEAD_LEAST, MAX(3 * slots, 2 * connections));
 }
 
-static bool is_late(const struct file *f)
+bool window_is_late(const struct file *f)
 {
 	return f->head < f->job->grid.count && (f->pieces[f->head].state == PIECE_FLYING ||
 						f->pieces[f->head].state == PIECE_MISSING);
@@ -149,11 +149,14 @@ static uint64_t handed_out(const struct file *f)
 }
 
 /* How many of the next pieces it leaves to the others, which have them sooner than it. False: so
- * many that it gets none. */
+ * many that it gets none. A peer leaves none: the others have not got the same pieces. */
 static bool leaves(struct engine *g, struct lane *l, const struct file *f, uint64_t *out)
 {
 	uint64_t size = grid_length(&f->job->grid, MIN(f->scan, f->job->grid.count - 1));
 	uint64_t now_us = engine_now_us(g), most = ahead_most(g, f);
+	*out = 0;
+	if (l->source->peer)
+		return true;
 	double skip = lane_piece_s(l, size) * window_others_rate(g, l, f) / (double)size;
 	bool slow = skip >= (double)most;
 	if (slow != l->slow)
@@ -222,11 +225,13 @@ bool window_begin_piece(struct engine *g, struct lane *l, struct task *out)
 	for (size_t i = g->first; i < g->file_count; i++) {
 		struct file *f = &g->files[i];
 		uint32_t piece;
-		if (!window_has_missing(f) || !window_is_fit(g, l, f, now_ms) || awaits_first(g, f))
+		if (!window_has_missing(f) || !window_is_fit(g, l, f, now_ms) ||
+		    awaits_first(g, l, f))
 			continue;
-		if (is_late(f) && handed_out(f) >= ahead_most(g, f))
+		if (window_is_late(f) && handed_out(f) >= ahead_most(g, f))
 			continue;
-		if (leaves(g, l, f, &skip) && find_piece(f, l->source, skip, &passed, &piece))
+		if (leaves(g, l, f, &skip) && find_piece(f, l->source, skip, &passed, &piece) &&
+		    !(l->source->peer && window_is_outclassed(g, l, f, piece)))
 			return begin_this(g, l, f, piece, out);
 	}
 	return false;
@@ -257,7 +262,7 @@ bool window_begin_wanted(struct engine *g, struct lane *l, bool with_ahead, stru
 		struct file *f = &g->files[i];
 		uint32_t piece;
 		bool ahead;
-		if (awaits_first(g, f))
+		if (awaits_first(g, l, f))
 			continue;
 		for (size_t n = 0; window_wanted(f, n, &piece, &ahead) && (with_ahead || !ahead);
 		     n++)

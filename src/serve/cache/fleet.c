@@ -13,6 +13,7 @@ struct member {
 	const struct source *source;
 	bool there; /* it answered that it has the object, or is fetching it */
 	struct peers_have have;
+	uint64_t said_ms;  /* when it answered last */
 	uint32_t count;    /* of the pieces that it has */
 	uint64_t moved_ms; /* when that number grew last */
 	bool still;        /* that was too long ago */
@@ -29,7 +30,13 @@ struct fleet {
 	pthread_cond_t ended;
 	struct member at[PEERS_MAX];
 	size_t count;
-	uint64_t landed_ms;
+	uint64_t began_ms, landed_ms;
+	bool landed;                   /* something has come in this run */
+	bool leaves;                   /* a reader waits for a piece that another edge fetches; */
+	bool hurry;                    /* the same, since they were asked last */
+	unsigned char here[PEERS_MAP]; /* as peers_have.have */
+	uint32_t gap;                  /* the first piece that nobody has, */
+	uint64_t gap_ms;               /* and since when that is */
 	uint64_t *wanted_ms; /* of each piece: since when it is waited for; 0: it is not */
 };
 
@@ -58,17 +65,41 @@ static uint32_t count_bits(const struct peers_have *h)
 	return n;
 }
 
+static bool is_somewhere(const struct fleet *s, uint32_t piece)
+{
+	bool is = peers_bit(s->here, piece);
+	for (size_t i = 0; !is && i < s->count; i++)
+		is = s->at[i].there && peers_bit(s->at[i].have.have, piece);
+	return is;
+}
+
 /* With the lock. */
-static void take(struct fleet *s, struct member *m, bool there, const struct peers_have *have)
+static void move_gap(struct fleet *s, uint64_t now_ms)
+{
+	uint32_t before = s->gap;
+	while (s->gap < s->what.grid.count && is_somewhere(s, s->gap))
+		s->gap++;
+	if (s->gap != before)
+		s->gap_ms = now_ms;
+}
+
+/* With the lock. */
+static void take(struct fleet *s, struct member *m, enum peers_answer answer,
+		 const struct peers_have *have)
 {
 	uint64_t now_ms = clock_now_ms(s->what.clock);
-	uint32_t count = there ? count_bits(have) : 0;
-	if (there && (!m->there || count > m->count))
+	bool answers = answer == PEERS_ANSWER;
+	bool busy = answer == PEERS_SILENT && m->there && now_ms - m->said_ms < FLEET_SILENT_MS;
+	uint32_t count = answers ? count_bits(have) : busy ? m->count : 0;
+	if (answers && (!m->there || count > m->count))
 		m->moved_ms = now_ms;
-	m->there = there;
+	m->there = answers || busy;
 	m->count = count;
-	if (there)
+	if (answers) {
 		m->have = *have;
+		m->said_ms = now_ms;
+	}
+	move_gap(s, now_ms);
 	m->still = count < s->what.grid.count && now_ms - m->moved_ms > FLEET_STILL_MS;
 }
 
@@ -76,10 +107,10 @@ static void ask_all(struct fleet *s)
 {
 	for (size_t i = 0; i < s->count && !atomic_load(&s->over); i++) {
 		struct peers_have have;
-		bool there = peers_ask(s->asker, s->at[i].peer, &s->what.sha256, s->what.grid.count,
-				       &have);
+		enum peers_answer answer = peers_ask(s->asker, s->at[i].peer, &s->what.sha256,
+						     s->what.grid.count, &have);
 		pthread_mutex_lock(&s->lock);
-		take(s, &s->at[i], there, &have);
+		take(s, &s->at[i], answer, &have);
 		pthread_mutex_unlock(&s->lock);
 	}
 }
@@ -89,8 +120,10 @@ static void *keep_asking(void *arg)
 	struct fleet *s = arg;
 	while (!atomic_load(&s->over)) {
 		pthread_mutex_lock(&s->lock);
+		size_t ms = s->hurry ? s->count * FLEET_ASK_SOON_MS : FLEET_ASK_MS;
+		s->hurry = false;
 		if (!atomic_load(&s->over))
-			os_cond_wait(&s->ended, &s->lock, FLEET_ASK_MS);
+			os_cond_wait(&s->ended, &s->lock, (unsigned)MIN(ms, FLEET_ASK_MS));
 		pthread_mutex_unlock(&s->lock);
 		ask_all(s);
 	}
@@ -122,7 +155,7 @@ struct fleet *fleet_begin(const struct fleet_what *w)
 	os_cond_init(&s->ended);
 	s->asker = peers_asker_new(w->peers);
 	s->wanted_ms = mem_alloc((w->grid.count + 1) * sizeof *s->wanted_ms);
-	s->landed_ms = clock_now_ms(w->clock);
+	s->began_ms = s->gap_ms = s->landed_ms = clock_now_ms(w->clock);
 	ask_all(s);
 	s->runs = pthread_create(&s->thread, NULL, keep_asking, s) == 0;
 	return s;
@@ -145,12 +178,15 @@ void fleet_end(struct fleet *s)
 	free(s);
 }
 
-void fleet_landed(struct fleet *s)
+void fleet_landed(struct fleet *s, uint32_t piece)
 {
 	if (!s)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->landed_ms = clock_now_ms(s->what.clock);
+	s->landed = true;
+	s->here[piece / 8] |= 0x80 >> piece % 8;
+	move_gap(s, s->landed_ms);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -194,15 +230,41 @@ static bool is_elsewhere(const struct fleet *s, uint32_t piece)
 	return false;
 }
 
+/* The first piece that somebody waits for gets the whole line. */
+static bool leaves_line(const struct fleet *s, uint64_t now_ms)
+{
+	if (!s->leaves || s->landed || now_ms - s->began_ms >= FLEET_FIRST_MS)
+		return false;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->at[i].there && s->at[i].count)
+			return false;
+	return true;
+}
+
+static bool is_far_ahead(const struct fleet *s, uint32_t piece, uint64_t now_ms)
+{
+	uint64_t edges = 1;
+	for (size_t i = 0; i < s->count; i++)
+		edges += is_fetching(s, &s->at[i]);
+	return edges > 1 && piece >= s->gap + edges * FLEET_AHEAD &&
+	       now_ms - s->gap_ms < FLEET_GAP_MS;
+}
+
 static bool is_own(struct fleet *s, uint32_t piece, bool wanted, uint64_t now_ms)
 {
 	if (now_ms - s->landed_ms > FLEET_STILL_MS)
 		return true;
-	if (is_elsewhere(s, piece))
-		return false;
+	bool elsewhere = is_elsewhere(s, piece);
 	uint64_t before = rank(s, piece);
-	if (!wanted || !before)
-		return !before;
+	bool theirs = wanted && (elsewhere || before);
+	s->leaves |= theirs;
+	s->hurry |= theirs;
+	if (elsewhere)
+		return false;
+	if (!wanted)
+		return !before && !leaves_line(s, now_ms) && !is_far_ahead(s, piece, now_ms);
+	if (!before)
+		return true;
 	if (!s->wanted_ms[piece])
 		s->wanted_ms[piece] = MAX(1, now_ms);
 	return now_ms - s->wanted_ms[piece] >= before * FLEET_TURN_MS;

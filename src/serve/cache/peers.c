@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define ASK_MS 1000
+#define DOWN_LEAST_MS 250 /* after the first answer that did not come; doubled with each */
 #define DOWN_MS 5000
 
 struct peer {
@@ -20,6 +21,8 @@ struct peer {
 	_Atomic bool gone; /* DNS does not name it any more */
 	_Atomic bool self; /* it is this edge */
 	_Atomic bool up;
+	_Atomic bool silent;     /* it is not, because it did not answer in time */
+	_Atomic unsigned missed; /* answers, since the last one */
 	_Atomic uint64_t down_until_ms;
 };
 
@@ -315,15 +318,20 @@ static void note(struct peers *p, struct peer *x, int rc, const struct err *why)
 {
 	bool up = rc == 0 || err_is(why, ERR_NOT_FOUND);
 	bool was = atomic_exchange(&x->up, up);
-	if (up)
+	atomic_store(&x->silent, !up && why->cause == CAUSE_STALLED);
+	if (up) {
+		atomic_store(&x->missed, 0);
 		return;
-	atomic_store(&x->down_until_ms, clock_now_ms(p->o.clock) + DOWN_MS);
+	}
+	unsigned missed = MIN(atomic_fetch_add(&x->missed, 1), 8);
+	uint64_t pause_ms = MIN(DOWN_MS, DOWN_LEAST_MS << missed);
+	atomic_store(&x->down_until_ms, clock_now_ms(p->o.clock) + pause_ms);
 	if (was)
 		report_detail(p->o.report, "%s: %s", x->id, why->text);
 }
 
-bool peers_ask(struct peers_asker *a, struct peer *x, const struct digest *sha256, uint32_t count,
-	       struct peers_have *out)
+enum peers_answer peers_ask(struct peers_asker *a, struct peer *x, const struct digest *sha256,
+			    uint32_t count, struct peers_have *out)
 {
 	CLEANUP(buf_release) struct buf body = BUF_INIT(PEERS_ANSWER_MAX);
 	char hex[DIGEST_HEX];
@@ -331,20 +339,22 @@ bool peers_ask(struct peers_asker *a, struct peer *x, const struct digest *sha25
 						     digest_hex(hex, sha256));
 	const struct http_request q = { .url = url, .deadline_ms = ASK_MS, .into = &body };
 	struct err why = ERR_INIT;
-	if (!is_used(x) || atomic_load(&x->down_until_ms) > clock_now_ms(a->peers->o.clock))
-		return false;
-	struct http_client *c = client_for(a, x);
+	if (is_used(x) && atomic_load(&x->down_until_ms) > clock_now_ms(a->peers->o.clock))
+		return atomic_load(&x->silent) ? PEERS_SILENT : PEERS_NONE;
+	struct http_client *c = is_used(x) ? client_for(a, x) : NULL;
 	if (!c)
-		return false;
+		return PEERS_NONE;
 	int rc = http_perform(c, &q, NULL, &why);
 	note(a->peers, x, rc, &why);
-	if (rc < 0 || !peers_have_parse(buf_str(&body), body.len, count, out))
-		return false;
+	if (rc < 0)
+		return why.cause == CAUSE_STALLED ? PEERS_SILENT : PEERS_NONE;
+	if (!peers_have_parse(buf_str(&body), body.len, count, out))
+		return PEERS_NONE;
 	if (out->edge != a->peers->self)
-		return true;
+		return PEERS_ANSWER;
 	atomic_store(&x->self, true);
 	pthread_mutex_lock(&a->peers->lock);
 	a->peers->generation++;
 	pthread_mutex_unlock(&a->peers->lock);
-	return false;
+	return PEERS_NONE;
 }

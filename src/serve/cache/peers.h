@@ -72,10 +72,15 @@ bool peers_bit(const unsigned char *map, uint32_t piece);
 struct peers_asker;
 struct peers_asker *peers_asker_new(struct peers *p);
 void peers_asker_free(struct peers_asker *a);
-/* Asks a peer; waits for a second at most. False: the peer has nothing of the object, is this edge
- * itself, gave no valid answer, or could not be reached; it is then not asked for a while. */
-bool peers_ask(struct peers_asker *a, struct peer *peer, const struct digest *sha256,
-	       uint32_t count, struct peers_have *out);
+enum peers_answer {
+	PEERS_NONE,   /* the peer has nothing of the object, is this edge itself, gave no valid
+			 answer, or could not be reached; it is then not asked for a while */
+	PEERS_SILENT, /* it did not answer in time, now or a moment ago: busy, or gone */
+	PEERS_ANSWER,
+};
+/* Asks a peer; waits for a second at most. */
+enum peers_answer peers_ask(struct peers_asker *a, struct peer *peer, const struct digest *sha256,
+			    uint32_t count, struct peers_have *out);
 
 /* For /metrics: how many are known, and how many answered when they were asked last. */
 void peers_count(struct peers *p, unsigned *known, unsigned *up);

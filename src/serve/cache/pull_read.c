@@ -240,7 +240,7 @@ bool pull_is_waited_for(struct pull *p)
 void pull_landed(struct pull *p, uint32_t piece)
 {
 	atomic_store(&p->flying[piece], false);
-	fleet_landed(p->fleet);
+	fleet_landed(p->fleet, piece);
 	if (!p->by_piece)
 		return;
 	atomic_store_explicit(&p->there[piece], true, memory_order_release);

@@ -205,6 +205,7 @@ static int run_engine(struct pull *p, struct err *e)
 	struct source_list *l = pull_sources_take(all->sources, p->view);
 	const struct fleet_what what = { all->o.peers, p->sha256, p->grid, l, all->o.clock };
 	p->fleet = p->by_piece ? fleet_begin(&what) : NULL;
+	job.shared = p->fleet;
 	int rc = engine_run(l, &job, 1, &options, e);
 	fleet_end(p->fleet);
 	p->fleet = NULL;

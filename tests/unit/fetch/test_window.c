@@ -204,6 +204,89 @@ static void it_gets_a_connection_of_its_own(void **state)
 	assert_int_equal(t.flight->piece, 1);
 }
 
+/* A piece that arrived behind one that is still to come: verified at once, if others take it from
+ * here; else it waits. */
+static void what_others_take_does_not_wait_for_what_is_before_it(void **state)
+{
+	struct fixture *f = *state;
+	struct piece pieces[5] = { 0 };
+	uint32_t wanted = 4;
+	struct task t;
+	struct file *file = make_long(f, pieces, &wanted);
+	window_next(&f->engine, &t);
+	struct flight *flight = t.flight;
+	lane_end(t.lane);
+	t.lane->proving = true;
+	flight->users = 0;
+	file->users = 0;
+	flight->landed = true;
+	pieces[4].state = PIECE_ARRIVED;
+	wanted = ENGINE_NO_PIECE;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_RANGE);
+	file->job->shared = true;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_SPILL);
+	assert_ptr_equal(t.flight, flight);
+}
+
+/* The first piece of a file has the line of the mirrors for itself. Peers are not behind it. */
+static void a_peer_is_asked_while_the_first_piece_comes_from_a_mirror(void **state)
+{
+	struct fixture *f = *state;
+	struct piece pieces[5] = { 0 };
+	uint32_t wanted = 1;
+	struct task t;
+	make_long(f, pieces, &wanted);
+	for (size_t i = 0; i + 1 < FILES; i++)
+		f->files[i].state = FILE_OVER;
+	f->sources.at[1]->banned = f->sources.at[2]->banned = true;
+	do
+		window_next(&f->engine, &t);
+	while (t.kind == TASK_RANGE);
+	assert_int_equal(pieces[1].state, PIECE_FLYING);
+	wanted = 0;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_NONE);
+	f->sources.at[2]->banned = false;
+	f->sources.at[2]->peer = true;
+	f->lanes[2].piece_rate = f->lanes[0].piece_rate;
+	window_next(&f->engine, &t);
+	assert_int_equal(t.kind, TASK_RANGE);
+	assert_ptr_equal(t.lane, &f->lanes[2]);
+	assert_int_equal(t.flight->piece, 0);
+}
+
+static bool may(struct engine_job *j, const struct source *s, uint32_t piece)
+{
+	(void)j;
+	return s->peer && piece == (uint32_t)(s->id[0] - 'a');
+}
+
+/* What one peer has the others need not have. */
+static void a_peer_leaves_no_piece_to_the_others(void **state)
+{
+	struct fixture *f = *state;
+	struct piece pieces[5] = { { .state = PIECE_DONE }, { 0 } };
+	uint32_t wanted = ENGINE_NO_PIECE;
+	struct task t;
+	struct file *file = make_long(f, pieces, &wanted);
+	for (size_t i = 0; i < 3; i++) {
+		f->files[i].state = FILE_OVER;
+		f->sources.at[i]->peer = true;
+		f->lanes[i].rate = f->lanes[i].piece_rate = 1e6;
+	}
+	for (size_t i = 0; i + 1 < FILES; i++)
+		f->files[i].state = FILE_OVER;
+	file->job->may = may;
+	file->head = 1;
+	for (uint32_t piece = 1; piece < 3; piece++) {
+		window_next(&f->engine, &t);
+		assert_int_equal(t.kind, TASK_RANGE);
+		assert_ptr_equal(t.lane, &f->lanes[t.flight->piece]);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -214,6 +297,9 @@ int main(void)
 		TEST(what_somebody_waits_for_comes_before_all_else),
 		TEST(it_does_not_wait_for_its_turn_to_be_verified),
 		TEST(it_gets_a_connection_of_its_own),
+		TEST(what_others_take_does_not_wait_for_what_is_before_it),
+		TEST(a_peer_is_asked_while_the_first_piece_comes_from_a_mirror),
+		TEST(a_peer_leaves_no_piece_to_the_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

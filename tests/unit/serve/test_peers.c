@@ -3,6 +3,7 @@
 #include "serve/cache/peers_srv.h"
 #include "serve/cache/fleet.h"
 #include "canned.h"
+#include "fake_clock.h"
 #include "unit.h"
 #include "util/mem.h"
 
@@ -194,7 +195,8 @@ static void the_key_goes_to_configured_peers_only(void **state)
 	struct peers_asker *asker = peers_asker_new(p);
 	for (size_t i = 0; i < 2; i++) {
 		struct peers_have h;
-		assert_true(peers_ask(asker, peers_of(p, sources.at[i]), &d, 3, &h));
+		assert_int_equal(peers_ask(asker, peers_of(p, sources.at[i]), &d, 3, &h),
+				 PEERS_ANSWER);
 		assert_true(peers_bit(h.have, 2));
 	}
 	peers_count(p, &count, &up);
@@ -202,6 +204,120 @@ static void the_key_goes_to_configured_peers_only(void **state)
 	peers_asker_free(asker);
 	canned_stop(a);
 	canned_stop(b);
+}
+
+/* -- who fetches what -------------------------------------------------------------------------- */
+
+enum { PIECES = 1000 };
+
+struct fleet_test {
+	char map[PIECES / 4 + 1], flying[PIECES / 4 + 1], reply[2048];
+	struct canned answers[2];
+	struct canned_server *server;
+	struct str_list urls;
+	struct fake_clock peers_clock, clock;
+	struct source_list sources;
+	struct peers *peers;
+	struct source mirror;
+	struct fleet *fleet;
+};
+
+/* Of a file that another edge is at: it has nothing, and the first piece is on its way there. It
+ * says that once, and then nothing any more. */
+static void begin_fleet(struct fleet_test *t)
+{
+	static const struct mirror_ops *const kinds[] = { NULL };
+	struct err e = ERR_INIT;
+	fake_clock_init(&t->clock);
+	fake_clock_init(&t->peers_clock);
+	memset(t->map, '0', sizeof t->map - 1);
+	memset(t->flying, '0', sizeof t->flying - 1);
+	t->flying[0] = '8';
+	snprintf(t->reply, sizeof t->reply,
+		 "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n{\"edge\":\"0123456789abcdef\","
+		 "\"flying\":\"%s\",\"have\":\"%s\",\"pieces\":%d}",
+		 strlen(all_of_three) - 4 + 2 * (size_t)(PIECES / 4) + 3, t->flying, t->map,
+		 PIECES);
+	t->answers[0] = (struct canned){ NULL, NULL, t->reply, 0, CANNED_CLOSE };
+	t->answers[1] = (struct canned){ NULL, NULL, "HTTP/1.1 200 OK\r\n", 0, CANNED_STALL };
+	t->server = canned_start(t->answers, 2);
+	str_list_add(&t->urls, canned_url(t->server));
+	const struct peers_options o = { .urls = &t->urls,
+					 .kinds = kinds,
+					 .clock = &t->peers_clock.clock };
+	assert_ok(peers_new(&o, &t->peers, &e), &e);
+	t->sources.kinds = kinds;
+	peers_add_sources(t->peers, "demo", &t->sources);
+	t->sources.at[0]->objects = true;
+	const struct fleet_what what = {
+		.peers = t->peers,
+		.grid = { PIECES * (8 * MIB), 8 * MIB, PIECES },
+		.sources = &t->sources,
+		.clock = &t->clock.clock,
+	};
+	t->fleet = fleet_begin(&what);
+	assert_non_null(t->fleet);
+}
+
+static void end_fleet(struct fleet_test *t)
+{
+	while (canned_served(t->server) < ARRAY_LEN(t->answers))
+		sched_yield();
+	fleet_end(t->fleet);
+	source_list_release(&t->sources);
+	peers_free(t->peers);
+	str_list_release(&t->urls);
+	canned_stop(t->server);
+}
+
+/* Pieces from `first` on that the mirror may be asked for now, though no reader waits for them. */
+static unsigned allowed(struct fleet_test *t, uint32_t first, uint32_t end)
+{
+	unsigned n = 0;
+	for (uint32_t i = first; i < end; i++)
+		n += fleet_may(t->fleet, &t->mirror, i, false);
+	return n;
+}
+
+static void the_first_piece_of_a_fleet_has_the_line_for_itself(void **state)
+{
+	struct fleet_test t = { 0 };
+	(void)state;
+	begin_fleet(&t);
+	assert_in_range(allowed(&t, 1, 4), 0, 3);
+	assert_false(fleet_may(t.fleet, &t.mirror, 0, true));
+	assert_int_equal(allowed(&t, 0, PIECES), 0);
+	/* As soon as something is there, each edge begins its own pieces, but not those far ahead
+	 * of the first that nobody has; */
+	fleet_landed(t.fleet, 5);
+	assert_int_equal(allowed(&t, FLEET_AHEAD * 2, PIECES), 0);
+	for (uint32_t i = 0; i < 2 * PIECES / 4; i++)
+		fleet_landed(t.fleet, i);
+	assert_true(allowed(&t, PIECES / 2, PIECES / 2 + FLEET_AHEAD * 2) <= FLEET_AHEAD * 2);
+	assert_int_equal(allowed(&t, PIECES / 2 + FLEET_AHEAD * 2, PIECES), 0);
+	/* if that does not come, its own only. */
+	t.clock.now_us += (FLEET_GAP_MS + 1) * 1000ULL;
+	unsigned own = allowed(&t, PIECES / 2, PIECES);
+	assert_in_range(own, PIECES / 8, PIECES * 3 / 8);
+	end_fleet(&t);
+}
+
+static void what_a_busy_edge_said_is_believed_for_a_while(void **state)
+{
+	struct fleet_test t = { 0 };
+	unsigned known, up;
+	(void)state;
+	begin_fleet(&t);
+	do {
+		sched_yield();
+		peers_count(t.peers, &known, &up);
+	} while (up);
+	assert_false(fleet_may(t.fleet, &t.mirror, 0, true));
+	t.clock.now_us += (FLEET_SILENT_MS + 1) * 1000ULL;
+	while (!fleet_may(t.fleet, &t.mirror, 0, true))
+		sched_yield();
+	assert_int_equal(allowed(&t, 0, PIECES), PIECES);
+	end_fleet(&t);
 }
 
 int main(void)
@@ -214,6 +330,8 @@ int main(void)
 		cmocka_unit_test(names_of_dns_become_urls),
 		cmocka_unit_test(peers_are_known_by_their_urls),
 		cmocka_unit_test(the_key_goes_to_configured_peers_only),
+		cmocka_unit_test(the_first_piece_of_a_fleet_has_the_line_for_itself),
+		cmocka_unit_test(what_a_busy_edge_said_is_believed_for_a_while),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
