@@ -63,14 +63,21 @@ static char *text_of(const struct reading *r, const char *key)
 }
 
 /* A program that is a path is relative to the file's folder, as all paths. */
-static void read_hook(const struct conf *c, const struct conf_section *s, struct str_list *out)
+static int read_hook(const struct conf *c, const struct conf_section *s, struct str_list *out,
+		     struct err *e)
 {
 	conf_get_words(s, "hook", out);
+	for (size_t i = 0; i < out->count; i++)
+		if (strchr("\"'", out->at[i][0]))
+			return conf_err(c, s, "hook", e,
+					"hook: no shell reads it, so quotes do not join words; "
+					"put the command into a script, and name that");
 	if (!out->count || !strchr(out->at[0], '/'))
-		return;
+		return 0;
 	CLEANUP(mem_free_ptr) char *joined = path_join(c->dir ? c->dir : ".", out->at[0]);
 	free(out->at[0]);
 	out->at[0] = path_absolute(joined);
+	return 0;
 }
 
 /* Credentials in it would be read by whoever sees the report. */
@@ -123,7 +130,9 @@ static int read_texts(const struct reading *r, struct settings_node_model *m)
 	m->to = conf_get_path(r->c, r->s, "to");
 	m->as = text_of(r, "as");
 	read_engine(r, m);
-	read_hook(r->c, where(r, "hook"), &m->hook);
+	int rc = read_hook(r->c, where(r, "hook"), &m->hook, r->e);
+	if (rc < 0)
+		return rc;
 	if (!*m->reference)
 		return conf_err(r->c, r->s, "model", r->e,
 				"model: is missing: MODEL[:VARIANT][@VERSION] or MODEL:auto");
@@ -192,8 +201,7 @@ static int read_machine(const struct conf *c, const struct conf_section *s, stru
 		rc = conf_get_duration(c, s, "hook-timeout", &n->hook_timeout_s, e);
 	if (rc == 0 && !n->hook_timeout_s)
 		rc = conf_err(c, s, "hook-timeout", e, "hook-timeout: must be at least 1s");
-	read_hook(c, s, &n->hook);
-	return rc;
+	return rc < 0 ? rc : read_hook(c, s, &n->hook, e);
 }
 
 int settings_node_read(const struct conf *c, struct settings_node *out, struct err *e)

@@ -445,6 +445,7 @@ def ask(port, path, method="GET"):
     ("health = http://u:p@x/", "no user and no password"),
     ("keep = many", "keep"),
     ("to = out", "needs an engine"),
+    ('hook = sh -c "echo changed"', "quotes do not join words"),
     ("engine = ollama", "model: is missing"),
 ])
 def test_a_section_that_cannot_be_used_is_refused_by_name(node, lines, message):
@@ -462,3 +463,8 @@ def test_what_the_machine_says_wrongly_is_named_with_its_own_line(node):
         done = node.ferry("node", "apply", check=2)
         lines = (node.work / "ferry.conf").read_text().split("\n")
         assert f"ferry.conf:{lines.index(line) + 1}: {message}" in done.err
+
+
+def test_a_model_that_is_named_is_told_how_the_command_is_used(node):
+    told = node.ferry("node", "apply", "phi", check=2).err
+    assert "too many operands" in told and "--mirror" not in told

@@ -153,6 +153,33 @@ def test_what_cannot_be_a_key_is_refused(world, tmp_path):
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_a_scope_for_a_repository_that_nobody_knows_here_is_doubtful(world, tmp_path):
+    (tmp_path / "ferry.conf").write_text(world.publisher.client("http://127.0.0.1:1/"))
+    path = tmp_path / "keys.json"
+
+    def told(name, scope):
+        return world("serve", "key", "new", "--keys", path, name, "--scope", scope,
+                     cwd=tmp_path).err
+    assert "no repository 'tiny'" in told("model", "pull:tiny")
+    for name, scope in ("a", "pull:demo/tiny"), ("b", "pull:*/tiny"), ("c", "metrics"):
+        assert "warning" not in told(name, scope)
+
+
+def test_an_edge_from_which_nobody_may_pull_says_so(world, tmp_path):
+    client = world.publisher.client("http://127.0.0.1:1/")
+
+    def told(more):
+        with Edge(world, client, more, name="nobody",
+                  env=own_store(world, "nobody")) as edge:
+            return edge.log.text
+    keys = f"keys = {tmp_path / 'keys.json'}\n"
+    assert "neither keys nor jwks" in told("anonymous = no")
+    assert "ferry serve key new NAME" in told("anonymous = no\n" + keys)
+    new_key(world, tmp_path / "keys.json", "a")
+    assert "nobody may pull" not in told("anonymous = no\n" + keys)
+    assert "nobody may pull" not in told("")
+
+
 def test_no_key_gets_into_a_log(guarded):
     guarded.get("/v1/version", guarded.all, User_Agent="of-the-key")
     until(lambda: any(n.get("http_user_agent") == "of-the-key" for n in guarded.log()))

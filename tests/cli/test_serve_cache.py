@@ -172,6 +172,7 @@ def test_it_starts_without_a_network(world):
     w.upstream.refuse()
     with w.edge() as edge:
         edge.shows(w.version)
+        assert f"release {w.version}, which it had before" in edge.log.text
         assert w.shown(edge, "one")
         assert edge.get(w.key("one") + ".manifest.json").status == 404
 

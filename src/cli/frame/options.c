@@ -189,15 +189,21 @@ static bool has_option(const struct command *c, const char *name)
 	return false;
 }
 
+/* What it works on are mirrors; those who fetch can also exclude some. */
+static bool chooses_mirror(const struct command *c)
+{
+	return has_option(c, "mirror") && !has_option(c, "exclude-mirror");
+}
+
 /* Elsewhere, what is to be worked on is an operand. */
 static void too_many(const struct cli_words *w, struct err *e)
 {
 	const struct command *c = w->command;
 	CLEANUP(mem_free_ptr) char *shown = text_escaped(w->operands[c->max_operands]);
 	err_set(e, ERR_USAGE, "too many operands: %s", shown);
-	if (c->max_operands == 0 && has_option(c, "mirror") && has_option(c, "only"))
+	if (c->max_operands == 0 && chooses_mirror(c) && has_option(c, "only"))
 		err_hint(e, "--mirror chooses a mirror, --only a model");
-	else if (c->max_operands == 0 && has_option(c, "mirror"))
+	else if (c->max_operands == 0 && chooses_mirror(c))
 		err_hint(e, "--mirror chooses a mirror");
 }
 

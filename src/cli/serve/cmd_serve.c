@@ -1,5 +1,6 @@
 #include "cli/serve/serve.h"
 
+#include "auth/key.h"
 #include "cli/session.h"
 #include "cli/values.h"
 #include "serve/serve.h"
@@ -16,8 +17,8 @@ struct serve_opts {
 
 static const struct opt opts[] = {
 	OPT_ENTRY(OPT_LIST, serve_opts, listen, 'l', "listen", "HOST:PORT",
-		  "listen there, instead of where ferry.conf says; port 0 is any free one, "
-		  "unix:/PATH a Unix socket; may be given several times"),
+		  "listen there, instead of where ferry.conf says, or at 127.0.0.1:8480; port 0 is "
+		  "any free one, unix:/PATH a Unix socket; may be given several times"),
 	OPT_HINTED(OPT_STRING, serve_opts, log, 0, "log", "FILE", HINT_FILE,
 		   "write the access log there; - is standard output"),
 	OPT_ENTRY(OPT_FLAG, serve_opts, no_admin, 0, "no-admin", NULL,
@@ -84,6 +85,21 @@ static int read_settings(struct cli *cli, struct settings *s, struct err *e)
 	return rc < 0 ? rc : session_store(cli, &s->store, e);
 }
 
+/* Only 401 would come of it, which clients do not show well. */
+static void warn_of_nobody(struct cli *cli, const struct settings_serve *s)
+{
+	CLEANUP(auth_keys_release) struct auth_keys keys = { 0 };
+	struct err ignored = ERR_INIT;
+	if (s->anonymous || s->jwks)
+		return;
+	if (!s->keys)
+		report_warn(cli->report, "nobody may pull: callers without credentials may not, "
+					 "and [serve] has neither keys nor jwks");
+	else if (auth_keys_load(s->keys, &keys, &ignored) == 0 && keys.count == 0)
+		report_warn(cli->report, "nobody may pull: callers without credentials may not, "
+					 "and there is no key yet: `ferry serve key new NAME`");
+}
+
 /* The document is printed as soon as it serves, so that whoever started it can go on. */
 static int ready(void *ctx, const struct serve_sockets *sockets, struct err *e)
 {
@@ -112,6 +128,7 @@ static int run(struct cli *cli, struct err *e)
 	int rc = read_settings(cli, &s, e);
 	if (rc < 0)
 		return rc;
+	warn_of_nobody(cli, &s.serve);
 	const struct serve_options o = {
 		.set = &s.serve,
 		.repositories = &s.repositories,

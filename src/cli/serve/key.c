@@ -1,6 +1,7 @@
 /* `ferry serve key`: the file of API keys, which the edge reads again when it changes. */
 #include "auth/key.h"
 #include "cli/serve/serve.h"
+#include "cli/session.h"
 #include "settings/serve.h"
 #include "util/clock.h"
 #include "util/file.h"
@@ -85,6 +86,32 @@ static const struct auth_key *named(const struct auth_keys *keys, const char *na
 	return NULL;
 }
 
+/* The key may be for an edge on another machine: that is no fault. */
+static void warn_of_scope(struct cli *cli, const struct settings_repositories *known,
+			  const char *text)
+{
+	CLEANUP(auth_scope_release) struct auth_scope s = { 0 };
+	struct err ignored = ERR_INIT;
+	if (auth_scope_parse(text, &s, &ignored) == 0 && s.repository &&
+	    !settings_repositories_find(known, s.repository))
+		report_warn(cli->report,
+			    "scope '%s': ferry.conf has no repository '%s'; a scope is "
+			    "pull:REPOSITORY/MODEL",
+			    text, s.repository);
+}
+
+static void warn_of_scopes(struct cli *cli, const struct opt_list *scopes)
+{
+	CLEANUP(settings_repositories_release) struct settings_repositories known = { 0 };
+	CLEANUP(http_access_list_release) struct http_access_list access = { 0 };
+	struct settings_fetch fetch = { 0 };
+	struct err ignored = ERR_INIT;
+	if (session_settings(cli, &known, &fetch, &access, &ignored) < 0 || !known.count)
+		return;
+	for (size_t i = 0; i < scopes->count; i++)
+		warn_of_scope(cli, &known, scopes->at[i]);
+}
+
 static int run_new(struct cli *cli, struct err *e)
 {
 	static const char *const pull[] = { "pull" };
@@ -115,6 +142,7 @@ static int run_new(struct cli *cli, struct err *e)
 	cli_note(cli, key, "this is the only time that the key of {name} is shown");
 	rc = cli_result(cli, document, e);
 	mem_wipe(text, sizeof text);
+	warn_of_scopes(cli, &o->scopes);
 	return rc;
 }
 

@@ -225,11 +225,14 @@ static void load_last(struct views *vs, struct spot *s)
 	int rc = tree_open(dir, &t, &why);
 	if (rc == 0)
 		rc = view_release_new(&t, NULL, &r, &why);
-	if (rc == 0)
+	if (rc == 0) {
+		report_note(vs->o.report, "%s: release %llu, which it had before", s->set->name,
+			    (unsigned long long)r->tree.version);
 		show(vs, s, r);
-	else
+	} else {
 		report_warn(vs->o.report, "%s: the last copy of its release cannot be used: %s",
 			    s->set->name, why.text);
+	}
 }
 
 /* ---- refresh ---- */
