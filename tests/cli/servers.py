@@ -16,6 +16,7 @@ Fixtures `nginx` and `fault_server` (conftest.py) start any number of them and s
 import contextlib
 import email.utils
 import fnmatch
+import http.client
 import http.server
 import os
 import pathlib
@@ -189,10 +190,23 @@ class NginxCache(Nginx):
     """A real nginx that caches, in the folder `cache`, what a server behind it sends: what an edge
     is compared with."""
 
-    def __init__(self, work, url):
-        self.cache = pathlib.Path(work) / "nginx-cache"
-        super().__init__(work, work, extra=PROXY_CACHE.format(url=url),
-                         http=f"proxy_cache_path {self.cache} keys_zone=edge:1m;")
+    def __init__(self, work, url, cache=None):
+        self.cache = pathlib.Path(cache or work) / "nginx-cache"
+        zone = f"proxy_cache_path {self.cache} keys_zone=edge:1m use_temp_path=off;"
+        super().__init__(work, work, extra=PROXY_CACHE.format(url=url), http=zone)
+
+    def files(self, least):
+        """Of at least this size: the bodies, not those of small objects."""
+        return [n for n in self.cache.rglob("*") if n.is_file() and n.stat().st_size > least]
+
+    def got(self, key):
+        """What a client has in the end, with a status of 200: perhaps less than all."""
+        try:
+            return self.read(key)
+        except http.client.IncompleteRead as e:
+            return e.partial
+        except (urllib.error.HTTPError, ConnectionError, http.client.RemoteDisconnected):
+            return b""
 
     def read(self, key):
         with urllib.request.urlopen(self.url + key, timeout=PATIENCE) as answer:

@@ -16,7 +16,7 @@ from disks import SmallDisk
 from edges import Edge
 from publisher import Publisher, copy_tree, object_path
 from servers import FaultServer, NginxCache
-from waiting import until
+from waiting import kill, until
 
 PIECE = 8 << 20
 SIZE = "9M"         # of a model: two pieces
@@ -260,14 +260,28 @@ def test_a_flipped_byte_is_never_served_but_by_a_proxy(world, work):
         w.cached(edge, "one")
         assert nginx.read(w.key("one")) == right
         flip(w.blob("one"))
-        for path in nginx.cache.rglob("*"):
-            if path.is_file() and path.stat().st_size > len(right):
-                flip(path)
+        for path in nginx.files(len(right)):
+            flip(path)
         sent = w.sent("one")
         assert nginx.read(w.key("one")) != right
         assert w.shown(edge, "one")
         # Only the wrong piece was fetched again.
         assert 0 < w.sent("one") - sent <= PIECE
+
+
+def test_a_file_that_was_cut_is_whole_again_but_not_at_a_proxy(world, work):
+    w = world()
+    with w.edge() as edge, NginxCache(work, w.upstream.url) as nginx:
+        edge.shows(w.version)
+        right = w.model("one").read_bytes()
+        w.cached(edge, "one")
+        assert nginx.read(w.key("one")) == right
+        cut(w.blob("one"))
+        for path in nginx.files(len(right)):
+            cut(path)
+        assert w.shown(edge, "one")
+        for _ in range(2):
+            assert nginx.got(w.key("one")) != right
 
 
 @pytest.mark.parametrize("harm", [flip, cut, os.remove])
@@ -319,6 +333,43 @@ def test_after_a_kill_nothing_is_wrong_and_little_is_fetched_again(world):
         edge.shows(w.version)
         assert w.shown(edge, "one")
         assert w.sent("one") == sent
+
+
+def test_after_a_kill_an_edge_fetches_less_again_than_a_proxy(world, work):
+    w = world()
+    size = w.model("one").stat().st_size
+
+    def begin(port):
+        """The second piece does not arrive."""
+        held = w.upstream.add("*.gguf", hold_after=PIECE + 1000)
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.sendall(f"GET {w.key('one')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            got = 0
+            while got < PIECE:
+                got += len(s.recv(1 << 20))
+            yield
+        held.release()
+        w.upstream.mend()
+        yield w.sent("one")
+
+    with w.edge() as edge:
+        edge.shows(w.version)
+        steps = begin(edge.port)
+        next(steps)
+        edge.kill()
+        before = next(steps)
+    with w.edge() as edge:
+        edge.shows(w.version)
+        assert w.shown(edge, "one")
+        assert w.sent("one") - before <= size - PIECE
+    with NginxCache(work, w.upstream.url) as nginx:
+        steps = begin(nginx.port)
+        next(steps)
+        kill(nginx.process)
+        before = next(steps)
+    with nginx:
+        assert nginx.got(w.key("one")) == w.model("one").read_bytes()
+        assert w.sent("one") - before == size
 
 
 # -- room ------------------------------------------------------------------------------------
@@ -379,11 +430,13 @@ def test_a_full_disk_ends_no_transfer_wrongly(world, work):
     try:
         w.ferry.store = disk.path / "store"
         w.ferry.env.update(FERRY_HOME=str(w.ferry.store), **disk.env)
-        with w.edge("keep-free = 1M") as edge:
+        with w.edge("keep-free = 1M") as edge, \
+                NginxCache(work, w.upstream.url, disk.path) as nginx:
             edge.shows(w.version)
             assert w.shown(edge, "one")
             disk.fill()
             assert not outcome(w, edge, "two")
+            assert w.model("two").read_bytes().startswith(nginx.got(w.key("two")))
             disk.free(30 << 20)
             until(lambda: outcome(w, edge, "two"), edge.process)
             assert w.shown(edge, "two")

@@ -7,10 +7,50 @@
 #include "util/mem.h"
 #include "util/path.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/fsverity.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define DAY_S 86400
+
+/* fs-verity as a kernel has it: the one that runs the test may not. */
+static struct {
+	bool simulated;
+	int error; /* what it answers; 0: the file has it now */
+	int asked;
+} verity;
+
+/* As the kernel does with it, the time of its last change moves. */
+static int touch(int fd)
+{
+	struct stat before, now;
+	assert_int_equal(fstat(fd, &before), 0);
+	do {
+		assert_int_equal(fchmod(fd, before.st_mode & 07777), 0);
+		assert_int_equal(fstat(fd, &now), 0);
+	} while (now.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+		 now.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+	return 0;
+}
+
+/* In the place of the C library's. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list more;
+	va_start(more, request);
+	void *what = va_arg(more, void *);
+	va_end(more);
+	if (request != FS_IOC_ENABLE_VERITY || !verity.simulated)
+		return (int)syscall(SYS_ioctl, fd, request, what);
+	verity.asked++;
+	errno = verity.error;
+	return verity.error ? -1 : touch(fd);
+}
 
 struct world {
 	struct stocked *s;
@@ -29,6 +69,7 @@ static void begin(struct world *w)
 static int set_up(void **state)
 {
 	struct world *w = NEW(struct world);
+	verity.simulated = false;
 	w->s = stocked_new();
 	w->o = (struct cache_options){ .home = w->s->store.home, .clock = &w->s->clock };
 	w->file.key = mem_strdup("targets/x");
@@ -508,6 +549,70 @@ static void fs_verity_changes_nothing_for_readers(void **state)
 	assert_reads(w, "one");
 }
 
+static void set_verity(struct world *w, int error)
+{
+	verity.simulated = true;
+	verity.asked = 0;
+	verity.error = error;
+	put(w, "one");
+	put(w, "two");
+	begin(w);
+	assert_reads(w, "one");
+	assert_reads(w, "two");
+	cache_close(w->b);
+	w->b = NULL;
+}
+
+static void what_got_simulated_fs_verity_counts_as_unchanged(void **state)
+{
+	struct world *w = *state;
+	set_verity(w, 0);
+	cache_protect(w->c);
+	assert_int_equal(verity.asked, 2);
+	cache_protect(w->c);
+	assert_int_equal(verity.asked, 2);
+	assert_reads(w, "one");
+	assert_int_equal(stats(w).changed, 0);
+	cache_close(w->b);
+	w->b = NULL;
+	cache_free(w->c);
+	begin(w);
+	assert_reads(w, "two");
+	assert_int_equal(stats(w).changed, 0);
+}
+
+static void a_file_that_is_read_gets_no_simulated_fs_verity_yet(void **state)
+{
+	struct world *w = *state;
+	set_verity(w, 0);
+	assert_reads(w, "two");
+	cache_protect(w->c);
+	assert_int_equal(verity.asked, 1);
+	cache_close(w->b);
+	w->b = NULL;
+	cache_protect(w->c);
+	assert_int_equal(verity.asked, 2);
+}
+
+static void a_file_system_without_fs_verity_is_asked_once(void **state)
+{
+	struct world *w = *state;
+	set_verity(w, ENOTTY);
+	cache_protect(w->c);
+	cache_protect(w->c);
+	assert_int_equal(verity.asked, 1);
+	assert_reads(w, "one");
+}
+
+static void a_file_that_cannot_have_simulated_fs_verity_does_not_end_it_for_others(void **state)
+{
+	struct world *w = *state;
+	set_verity(w, ETXTBSY);
+	cache_protect(w->c);
+	assert_int_equal(verity.asked, 2);
+	assert_reads(w, "one");
+}
+
 /* ---- small objects ---- */
 
 static void a_small_object_is_read_as_a_whole(void **state)
@@ -553,6 +658,10 @@ int main(void)
 		TEST(the_scrub_finds_what_rotted_within_the_period),
 		TEST(readers_of_a_rotten_file_are_cut_off),
 		TEST(fs_verity_changes_nothing_for_readers),
+		TEST(what_got_simulated_fs_verity_counts_as_unchanged),
+		TEST(a_file_that_is_read_gets_no_simulated_fs_verity_yet),
+		TEST(a_file_system_without_fs_verity_is_asked_once),
+		TEST(a_file_that_cannot_have_simulated_fs_verity_does_not_end_it_for_others),
 		TEST(a_small_object_is_read_as_a_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
