@@ -131,9 +131,13 @@ def test_verify_and_prune_leave_faces_alone(pushed):
     assert sorted(pushed.mirror("a").rglob("v2/**/*")) == before
 
 
+@pytest.mark.parametrize("server", ["radosgw", "simulated R2"])
 def test_a_bucket_has_the_documents_under_their_names_with_their_types(
-        publisher, radosgw):  # noqa: F811
+        publisher, radosgw, r2_proxy, server):  # noqa: F811
     bucket = Bucket("us", radosgw.region("us-east-1"))
+    if server == "simulated R2":
+        proxy = r2_proxy(bucket.region, seconds_between_writes=0)
+        bucket = Bucket("us", bucket.region, proxy, "r2", bucket.bucket)
     publisher.ferry.env.update(PUBLISHER.env)
     publisher.configure(bucket.section(faces="oci, hub"))
     publisher("push")

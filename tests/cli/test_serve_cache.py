@@ -345,8 +345,8 @@ def test_after_a_kill_an_edge_fetches_less_again_than_a_proxy(world, work):
         with socket.create_connection(("127.0.0.1", port)) as s:
             s.sendall(f"GET {w.key('one')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             got = 0
-            while got < PIECE:
-                got += len(s.recv(1 << 20))
+            while got < PIECE // 2:     # a proxy keeps back the end of what it has
+                got += len(s.recv(1 << 20)) or pytest.fail("it sends nothing more")
             yield
         held.release()
         w.upstream.mend()
