@@ -59,10 +59,10 @@ class Edge:
         text = ""
         for line in self.process.stdout:
             text += line
-            if line == "}\n":
-                return json.loads(text)
-        self.process.wait()
-        raise AssertionError(f"exit {self.process.returncode}: {self.log.text}")
+            if line == "}\n" and "listening" in (document := json.loads(text)):
+                return document
+        self.process.wait()         # what it printed, if anything, is an error
+        raise AssertionError(f"exit {self.process.returncode}: {text}{self.log.text}")
 
     def __enter__(self):
         return self
