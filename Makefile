@@ -94,14 +94,17 @@ LIBRARY := $(BUILD)/all.a
 MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
-.PHONY: FORCE all programs libferry demo demo-cloud test quick check unit unit-programs arm-kernel \
-	cli-tests npm old-client bench fuzz lint format install install-libferry install-ops \
+.PHONY: FORCE all programs product libferry demo demo-cloud test quick check unit unit-programs \
+	arm-kernel cli-tests npm old-client bench fuzz lint format install install-libferry install-ops \
 	uninstall clean dist deb deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs
 
 programs: $(PROGRAMS) $(TOOLS) $(SIMULATED) libferry
+
+# What is installed, without what only the tests need.
+product: $(PROGRAMS) libferry docs
 
 # Changed flags rebuild everything.
 $(BUILD)/flags: FORCE
@@ -352,7 +355,7 @@ demo-cloud:
 
 # -- installing ----------------------------------------------------------------------
 
-install: programs docs install-libferry install-ops
+install: product install-libferry install-ops
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	for section in 1 3 5 7; do \

@@ -87,8 +87,7 @@ static int parse(struct reader *r, const char *data, size_t len)
 		return 0;
 	if (r->rc < 0)
 		return r->rc;
-	return err_set(r->e, ERR_INTEGRITY, "the answer is not well-formed XML (line %lu: %s)",
-		       (unsigned long)XML_GetCurrentLineNumber(r->parser),
+	return err_set(r->e, ERR_INTEGRITY, "the answer is not well-formed XML (%s)",
 		       XML_ErrorString(XML_GetErrorCode(r->parser)));
 }
 

@@ -136,6 +136,26 @@ def test_each_package_belongs_to_the_client_of_the_same_build():
             assert "ferry (= ${binary:Version})" in depends
 
 
+@pytest.mark.parametrize("who, line", [
+    ({}, "Model Ferry maintainers <maintainers@model-ferry.invalid>"),
+    ({"DEBFULLNAME": r"A|B & C\1", "DEBEMAIL": "a@example.org"}, r"A|B & C\1 <a@example.org>"),
+])
+def test_who_makes_the_packages_answers_for_them(archive, work, who, line):
+    shutil.copy(archive, work)
+    builder = work / "dpkg-buildpackage"
+    builder.write_text("#!/bin/sh\ncp debian/control debian/changelog ..\ntouch ../a.deb\n")
+    builder.chmod(0o755)
+    run("scripts/make-deb", VERSION, work, cwd=ROOT, env={"PATH": f"{work}:{os.environ['PATH']}", **who})
+    assert f"\nMaintainer: {line}\n" in (work / "deb/control").read_text()
+    assert f"\n -- {line}  Sat, " in (work / "deb/changelog").read_text()
+
+
+def test_packages_are_built_without_what_only_tests_need(work):
+    commands = run("make", "-n", "product", f"BUILD={work}", cwd=ROOT)
+    assert f"{work}/bin/ferry-serve" in commands and "/libferry.so" in commands and ".1" in commands
+    assert not re.search(r"\btests/(tools|simulated|unit/(?!support))", commands)
+
+
 # -- the archive of the sources --------------------------------------------------------------------
 
 
