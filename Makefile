@@ -94,9 +94,9 @@ LIBRARY := $(BUILD)/all.a
 MAN_SOURCES := $(wildcard man/*.scd)
 MAN_PAGES := $(MAN_SOURCES:man/%.scd=$(BUILD)/man/%)
 
-.PHONY: FORCE all programs product libferry demo demo-cloud test quick check unit unit-programs \
-	arm-kernel cli-tests npm old-client bench fuzz lint format install install-libferry install-ops \
-	uninstall clean dist deb deps docs help
+.PHONY: FORCE all programs product libferry demo demo-cloud test quick check unit \
+	unit-programs arm-kernel cli-tests npm old-client bench fuzz lint format install \
+	install-libferry install-ops uninstall clean dist deb deps docs help
 
 all: deps
 	@$(MAKE) --no-print-directory $(PARALLEL) programs docs

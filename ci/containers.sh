@@ -7,7 +7,8 @@
 # are as many as the machine of this script may have.
 containers_settings() {
 	mkdir -p "$chroots"
-	export CONTAINERS_CONF=$chroots/containers.conf CONTAINERS_STORAGE_CONF=$chroots/storage.conf
+	export CONTAINERS_CONF=$chroots/containers.conf
+	export CONTAINERS_STORAGE_CONF=$chroots/storage.conf
 	cat > "$CONTAINERS_CONF" <<-TEXT
 		[engine]
 		runtime = "runc"
@@ -40,8 +41,8 @@ containers_root_sha256() {
 	sha256sum "$1/publisher/repository/metadata/1.root.json" | cut -d' ' -f1
 }
 
-# containers_fetch URL STORE: what the demo has published, by the client of the packages, which finds
-# it nowhere else.
+# containers_fetch URL STORE: what the demo has published, by the client of the packages, which
+# finds it nowhere else.
 containers_fetch() {
 	local demo=$chroots/$release-clean/packages/src/build/demo rc=0
 	cat > "$demo/client.conf" <<-TEXT
