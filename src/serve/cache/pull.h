@@ -10,7 +10,8 @@
  *  - objects that have readers are fetched before those that have none;
  *  - what was verified is kept, whatever happens: the next pull of the object, in this process or
  *    in another one (`ferry fetch`), goes on with it;
- *  - a source that sent wrong bytes is not asked by any pull for PULL_BAN_S.
+ *  - a source that sent wrong bytes is not asked by any pull for PULL_BAN_S; if no other is left,
+ *    for PULL_BAN_LEAST_S, which doubles with each time that it does so again.
  *
  * The bytes of an object come from the release's mirrors, the endpoints of its repository, and from
  * peers. All functions may be called from any thread. Only those that say so wait for the network;
@@ -26,6 +27,7 @@
 #include "settings/fetch.h"
 
 #define PULL_BAN_S 3600
+#define PULL_BAN_LEAST_S 60
 #define PULL_AT_A_TIME 4
 
 struct pulls;

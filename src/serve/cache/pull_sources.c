@@ -23,6 +23,8 @@ struct sources {
 struct ban {
 	char *url;
 	uint64_t until_ms;
+	uint64_t again_ms; /* if there is no other source */
+	unsigned times;    /* without being let off in between */
 	struct ban *next;
 };
 
@@ -130,7 +132,11 @@ static void note_ban(struct pull_sources *p, struct source *s)
 		b->next = p->bans;
 		p->bans = b;
 	}
-	b->until_ms = clock_now_ms(p->o->clock) + span_s * 1000;
+	uint64_t now_ms = clock_now_ms(p->o->clock);
+	b->times = b->until_ms > now_ms ? b->times + 1 : 1;
+	b->until_ms = now_ms + span_s * 1000;
+	b->again_ms = now_ms +
+		      MIN((uint64_t)PULL_BAN_LEAST_S << MIN(b->times - 1, 8), span_s) * 1000;
 }
 
 /* As at the beginning of a run, with what other runs found out. */
@@ -171,6 +177,26 @@ static struct sources *find_free(struct pull_sources *p, const struct view *v)
 	return NULL;
 }
 
+/* With the lock. What sources send is verified: one that lied is better than none. */
+static void let_off_the_last(struct pull_sources *p, struct sources *s)
+{
+	uint64_t now_ms = clock_now_ms(p->o->clock);
+	for (size_t i = 0; i < s->list.count; i++) {
+		const struct source *x = s->list.at[i];
+		if (x->objects && !x->peer && !x->banned)
+			return;
+	}
+	for (size_t i = 0; i < s->list.count; i++) {
+		struct source *x = s->list.at[i];
+		const struct ban *b = x->banned ? find_ban(p, x->url) : NULL;
+		if (!b || b->again_ms > now_ms)
+			continue;
+		x->banned = s->was_banned[i] = false;
+		x->faults[FAULT_UNUSABLE] = 0;
+		x->detail[FAULT_UNUSABLE][0] = '\0';
+	}
+}
+
 struct source_list *pull_sources_take(struct pull_sources *p, struct view *v)
 {
 	pthread_mutex_lock(&p->lock);
@@ -181,6 +207,7 @@ struct source_list *pull_sources_take(struct pull_sources *p, struct view *v)
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < s->list.count; i++)
 		s->was_banned[i] = refresh(p, s->list.at[i]);
+	let_off_the_last(p, s);
 	pthread_mutex_unlock(&p->lock);
 	return &s->list;
 }

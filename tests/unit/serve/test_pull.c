@@ -449,6 +449,31 @@ static void a_liar_is_not_asked_by_the_next_pull(void **state)
 	assert_in_range(s.wrong_pieces, 1, PIECES);
 }
 
+static int64_t read_other(struct fixture *f, const struct view_file *file, struct err *e)
+{
+	struct reader r = { .pull = pull_open(f->pulls, &f->view, file, PULL_READER) };
+	int64_t n = read_all(&r, 0, e);
+	pull_close(r.pull);
+	return n;
+}
+
+static void if_all_have_lied_they_are_asked_again_soon(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	world.a.lies = world.b.lies = true;
+	assert_int_equal(read_other(f, &f->large, &e), -ERR_INTEGRITY);
+	world.a.lies = world.b.lies = false;
+	unsigned gets = world.a.gets + world.b.gets;
+	assert_true(read_other(f, &f->small, &e) < 0);
+	assert_int_equal(world.a.gets + world.b.gets, gets);
+	f->clock.now_us += (PULL_BAN_LEAST_S + 1) * 1000000ULL;
+	err_clear(&e);
+	int64_t n = read_other(f, &f->large, &e);
+	assert_ok(n < 0 ? (int)n : 0, &e);
+	assert_int_equal(n, SIZE);
+}
+
 static void readers_are_told_of_a_failure_and_not_each_of_them_tries_again(void **state)
 {
 	struct fixture *f = *state;
@@ -579,6 +604,7 @@ int main(void)
 		TEST(what_a_reader_waits_for_comes_next),
 		TEST(however_many_read_it_is_fetched_once),
 		TEST(a_liar_is_not_asked_by_the_next_pull),
+		TEST(if_all_have_lied_they_are_asked_again_soon),
 		TEST(readers_are_told_of_a_failure_and_not_each_of_them_tries_again),
 		TEST(room_is_looked_for_again_soon),
 		TEST(what_has_readers_comes_before_what_has_none),
