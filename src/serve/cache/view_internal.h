@@ -1,7 +1,9 @@
-/* Shared by view.c, view_release.c, view_mirrors.c and views.c; not for others. */
+/* Shared by view.c, view_release.c, view_mirrors.c, view_candidates.c and views.c; not for others.
+ */
 #ifndef FERRY_SERVE_CACHE_VIEW_INTERNAL_H
 #define FERRY_SERVE_CACHE_VIEW_INTERNAL_H
 
+#include "publish/newest.h"
 #include "serve/cache/view.h"
 
 #include <stdatomic.h>
@@ -47,6 +49,26 @@ const struct view_entry *view_release_find(const struct view_release *r, const c
 /* The first with this digest, or NULL. */
 const struct view_entry *view_release_find_digest(const struct view_release *r,
 						  const struct digest *d);
+
+/* -- view_candidates.c --------------------------------------------------------------------- */
+#define VIEW_CANDIDATES 80
+/* The mirrors that a release can be read from. The struct must not be moved. */
+struct view_candidates {
+	const struct views_options *o; /* set before, borrowed, like: */
+	const struct cancel *cancel;
+	struct newest_candidate at[VIEW_CANDIDATES];
+	struct deadline deadlines[VIEW_CANDIDATES];
+	size_t count;
+	struct err why; /* of the first that could not be opened; class 0: all could */
+};
+/* Opens the endpoints of the repository and, unless it says catalog-mirrors = no, the mirrors with
+ * metadata that its last release names (v NULL: there is none). Each URL once. */
+void view_candidates_find(struct view_candidates *c, const struct settings_repository *set,
+			  const struct view *v);
+void view_candidates_release(struct view_candidates *c); /* for CLEANUP */
+/* Has the edge credentials for an endpoint of the repository, or for a mirror of the catalog? */
+bool view_candidates_are_private(const struct views_options *o, const struct cancel *cancel,
+				 const struct settings_repository *set, const struct catalog *c);
 
 /* -- view_mirrors.c ------------------------------------------------------------------------ */
 /* As view_read_places(); ctx is the release. */

@@ -1,7 +1,5 @@
 #include "serve/cache/view_internal.h"
 
-#include "http/url.h"
-#include "publish/newest.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -15,7 +13,6 @@
 #define REFRESH_MS 120000 /* that the mirrors of a release may take with its small files */
 #define SOON_S 5          /* until a repository without a view is asked for again, at first */
 #define DAY_S ((uint64_t)86400)
-#define MAX_CANDIDATES 80
 
 /* A repository. */
 struct spot {
@@ -35,104 +32,6 @@ struct views {
 	bool stopped, has_thread;
 	pthread_t thread;
 };
-
-/* ---- where a release can be read ---- */
-
-struct candidates {
-	struct views *vs;
-	struct newest_candidate at[MAX_CANDIDATES];
-	struct deadline deadlines[MAX_CANDIDATES];
-	size_t count;
-	struct err why; /* of the first that could not be opened */
-};
-
-static void candidates_release(struct candidates *c)
-{
-	for (size_t i = 0; i < c->count; i++)
-		mirror_close(c->at[i].mirror);
-}
-
-static bool has_url(const struct candidates *c, const char *url)
-{
-	CLEANUP(mem_free_ptr) char *tidy = url_tidy(url);
-	for (size_t i = 0; i < c->count; i++) {
-		const char *other = c->at[i].mirror->url;
-		CLEANUP(mem_free_ptr) char *known = other ? url_tidy(other) : NULL;
-		if (known && strcmp(known, tidy) == 0)
-			return true;
-	}
-	return false;
-}
-
-static struct mirror_env reader_env(const struct views *vs, const struct cancel *cancel)
-{
-	return (struct mirror_env){
-		.stall_s = vs->o.stall_s,
-		.cancel = cancel,
-		.clock = vs->o.clock,
-		.access = vs->o.access,
-		.as_reader = true,
-	};
-}
-
-/* entry NULL: an endpoint. */
-static void add(struct candidates *c, const char *url, const struct catalog_mirror *entry)
-{
-	const struct views_options *o = &c->vs->o;
-	if (c->count == MAX_CANDIDATES || has_url(c, url))
-		return;
-	CLEANUP(mem_free_ptr) char *shown = url_redact(url);
-	struct newest_candidate *to = &c->at[c->count];
-	struct err why = ERR_INIT;
-	to->deadline = &c->deadlines[c->count];
-	deadline_start(to->deadline, 0, NULL, &c->vs->stop);
-	struct mirror_env env = reader_env(c->vs, &to->deadline->cancel);
-	int rc = entry ? mirror_open_entry(o->kinds, &env, entry, &to->mirror, &why)
-		       : mirror_open_url(o->kinds, &env, shown, url, &to->mirror, &why);
-	if (rc == 0)
-		c->count++;
-	else if (!c->why.class)
-		c->why = why;
-}
-
-static void add_all(struct candidates *c, const struct settings_repository *set,
-		    const struct view *v)
-{
-	for (size_t i = 0; i < set->metadata.count; i++)
-		add(c, set->metadata.at[i], NULL);
-	size_t mirrors = v && !set->no_mirrors ? view_catalog(v)->mirror_count : 0;
-	for (size_t i = 0; i < mirrors; i++) {
-		const struct catalog_mirror *m = &view_catalog(v)->mirrors[i];
-		if (mirror_reads_entry(c->vs->o.kinds, m, MIRROR_HOLDS_METADATA))
-			add(c, m->url, m);
-	}
-}
-
-/* ---- credentials ---- */
-
-/* What cannot be opened is not read either. */
-static bool has_credentials(const struct views *vs, const char *url,
-			    const struct catalog_mirror *entry)
-{
-	CLEANUP_PTR(mirror_close) struct mirror *m = NULL;
-	struct mirror_env env = reader_env(vs, &vs->stop);
-	struct err ignored = ERR_INIT;
-	int rc = entry ? mirror_open_entry(vs->o.kinds, &env, entry, &m, &ignored)
-		       : mirror_open_url(vs->o.kinds, &env, "", url, &m, &ignored);
-	return rc == 0 && mirror_has_credentials(m);
-}
-
-static bool is_private(const struct views *vs, const struct settings_repository *set,
-		       const struct catalog *c)
-{
-	for (size_t i = 0; i < set->metadata.count; i++)
-		if (has_credentials(vs, set->metadata.at[i], NULL))
-			return true;
-	for (size_t i = 0; i < c->mirror_count; i++)
-		if (has_credentials(vs, NULL, &c->mirrors[i]))
-			return true;
-	return false;
-}
 
 /* ---- the two copies ---- */
 
@@ -189,7 +88,7 @@ static void tidy_slot(const struct view_release *r)
 /* Takes the reference to the release. */
 static void show(struct views *vs, struct spot *s, struct view_release *r)
 {
-	bool private = is_private(vs, s->set, &r->catalog);
+	bool private = view_candidates_are_private(&vs->o, &vs->stop, s->set, &r->catalog);
 	pthread_mutex_lock(&vs->lock);
 	struct view *old = s->view;
 	s->view = view_new(s->set->name, private, r, old);
@@ -238,8 +137,8 @@ static void load_last(struct views *vs, struct spot *s)
 /* ---- refresh ---- */
 
 /* *r stays NULL when there is nothing newer. */
-static int copy_newest(struct views *vs, struct spot *s, struct candidates *c, const struct view *v,
-		       struct view_release **r, struct err *e)
+static int copy_newest(struct views *vs, struct spot *s, const struct view_candidates *c,
+		       const struct view *v, struct view_release **r, struct err *e)
 {
 	int slot = current_slot(s);
 	CLEANUP(mem_free_ptr) char *trust = path_join(s->dir, "trust");
@@ -280,11 +179,12 @@ static int refresh(struct views *vs, struct spot *s, struct err *e)
 {
 	CLEANUP_PTR(view_unref) struct view *v = current_view(vs, s);
 	CLEANUP_PTR(view_release_unref) struct view_release *r = NULL;
-	CLEANUP(candidates_release) struct candidates c = { .vs = vs };
+	CLEANUP(view_candidates_release) struct view_candidates c = { .o = &vs->o,
+								      .cancel = &vs->stop };
 	int rc = file_mkdirs(s->dir, FILE_DIR_MODE, e);
 	if (rc < 0)
 		return rc;
-	add_all(&c, s->set, v);
+	view_candidates_find(&c, s->set, v);
 	rc = copy_newest(vs, s, &c, v, &r, e);
 	if (rc < 0 || !r)
 		return rc;
