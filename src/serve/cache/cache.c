@@ -80,7 +80,12 @@ static int lock_store(struct cache *c, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/edge/lock", c->store.home);
 	int rc = file_mkdirs_for(path, FILE_DIR_MODE, e);
-	return rc < 0 ? rc : file_lock(path, 0, c->o.cancel, &c->lock_fd, e);
+	if (rc == 0)
+		rc = file_lock(path, 0, c->o.cancel, &c->lock_fd, e);
+	if (rc < 0 && e->cause == CAUSE_LOCKED)
+		err_hint(e, "another edge uses this store; stop it, or give each edge a store of "
+			    "its own with FERRY_HOME");
+	return rc;
 }
 
 static int begin(struct cache *c, struct err *e)

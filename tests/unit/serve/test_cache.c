@@ -480,6 +480,7 @@ static void a_store_has_one_edge(void **state)
 	struct cache *other;
 	begin(w);
 	assert_int_equal(cache_new(&w->o, &other, &w->e), -ERR_CONFLICT);
+	assert_non_null(strstr(w->e.hint, "FERRY_HOME"));
 }
 
 /* ---- the scrub ---- */
