@@ -142,10 +142,38 @@ static EVP_PKEY *read_rsa(const json_t *key)
 	return pkey;
 }
 
+/* The points of a small order, with all of their encodings but the sign: for one of them, as for a
+ * key of zeros, everybody can make signatures that OpenSSL accepts (RFC 8032 leaves it open). */
+static bool is_small_order(const uint8_t x[ED25519_BYTES])
+{
+	static const uint8_t points[][ED25519_BYTES] = {
+		{ 0 },
+		{ 1 },
+		{ 0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+		  0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+		  0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05 },
+		{ 0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+		  0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+		  0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a },
+	};
+	uint8_t key[ED25519_BYTES];
+	memcpy(key, x, sizeof key);
+	key[ED25519_BYTES - 1] &= 0x7f;
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		if (memcmp(key, points[i], sizeof key) == 0)
+			return true;
+	/* 2^255 - 20, - 19, - 18: -1, and 0 and 1 once more. */
+	size_t ff = 1;
+	while (ff < ED25519_BYTES - 1 && key[ff] == 0xff)
+		ff++;
+	return key[0] >= 0xec && key[0] <= 0xee && ff == ED25519_BYTES - 1 && key[ff] == 0x7f;
+}
+
 static EVP_PKEY *read_ed25519(const json_t *key)
 {
 	CLEANUP(buf_release) struct buf x = BUF_INIT(MEMBER_MAX);
-	if (!get_bytes(key, "x", &x) || x.len != ED25519_BYTES)
+	if (!get_bytes(key, "x", &x) || x.len != ED25519_BYTES ||
+	    is_small_order((const uint8_t *)x.data))
 		return NULL;
 	return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const uint8_t *)x.data, x.len);
 }

@@ -62,6 +62,12 @@ static bool load(const struct store *s, const struct digest *d, struct mark *out
 	return file_read_all(path, &text, &ignored) == 0 && mark_parse(buf_str(&text), out);
 }
 
+bool blob_has_mark(const struct store *s, const struct digest *d)
+{
+	struct mark m;
+	return load(s, d, &m);
+}
+
 /* Tools that copy a store (tar, some layers of containers) keep whole seconds only. */
 static bool same_time(uint64_t was_ns, uint64_t is_ns)
 {

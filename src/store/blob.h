@@ -13,10 +13,14 @@ void blob_vouch(const struct store *s, const struct digest *d);
 void blob_forget(const struct store *s, const struct digest *d);
 /* Forgets the records of blobs that are gone. */
 void blob_forget_gone(const struct store *s);
+bool blob_has_mark(const struct store *s, const struct digest *d);
 /* Does the record, if there is one, allow not to hash it? A blob without one is from an earlier
  * version, or from a run that was killed: it is right unless it has a second name, through which
  * somebody may have written. In a read-only store, which may be a copy on another medium, the
  * inode does not count. */
 bool blob_is_as_verified(const struct store *s, const struct digest *d);
+/* As store_has(), but one without a record is hashed, too: for those who send it to others, or
+ * would throw away what they have verified themselves. */
+bool store_has_verified(const struct store *s, const struct digest *d, uint64_t size);
 
 #endif

@@ -28,7 +28,7 @@ int store_single_commit(const struct store *s, const struct digest *d, uint64_t 
 			struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, d);
-	if (store_has(s, d, size))
+	if (store_has_verified(s, d, size))
 		return 0;
 	file_make_read_only(fd);
 	int rc = file_sync(fd, blob, e);

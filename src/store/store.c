@@ -71,13 +71,27 @@ static bool hash_again(const struct store *s, const struct digest *d, const char
 	return rc == 0;
 }
 
+static bool has_size(const char *path, uint64_t size)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+}
+
 bool store_has(const struct store *s, const struct digest *d, uint64_t size)
 {
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
-	struct stat st;
-	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+	if (!has_size(path, size))
 		return false;
 	return s->by_size || blob_is_as_verified(s, d) || hash_again(s, d, path);
+}
+
+bool store_has_verified(const struct store *s, const struct digest *d, uint64_t size)
+{
+	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
+	if (!has_size(path, size))
+		return false;
+	return s->by_size || (blob_has_mark(s, d) && blob_is_as_verified(s, d)) ||
+	       hash_again(s, d, path);
 }
 
 static bool same_file(const char *path, int fd)
@@ -111,7 +125,7 @@ static int name_open_file(int fd, const char *part, const char *blob, struct err
 static bool is_there(const struct store *s, const struct digest *d, int fd)
 {
 	struct stat st;
-	return fstat(fd, &st) == 0 && store_has(s, d, (uint64_t)st.st_size);
+	return fstat(fd, &st) == 0 && store_has_verified(s, d, (uint64_t)st.st_size);
 }
 
 static void vouch_open(const struct store *s, const struct digest *d, int fd)
@@ -175,10 +189,21 @@ static int set_aside(const struct store *s, const struct digest *d, const char *
 	return err_hint(e, "it was renamed to *.damaged; fetch the model again to repair it");
 }
 
+static bool is_unchanged(const char *path, const struct stat *was)
+{
+	struct stat is;
+	return lstat(path, &is) == 0 && is.st_dev == was->st_dev && is.st_ino == was->st_ino &&
+	       is.st_size == was->st_size && os_modified_ns(&is) == os_modified_ns(was) &&
+	       os_changed_ns(&is) == os_changed_ns(was);
+}
+
+/* Only what stayed as it was while it was hashed is what was hashed. */
 static int verify(const struct store *s, const struct digest *d, struct report *report,
 		  const char *task, struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(s, d);
+	struct stat before = { 0 };
+	(void)lstat(path, &before);
 	struct digest actual;
 	uint64_t size;
 	int rc = sha256_of_task(path, report, task, s->cancel, &actual, &size, e);
@@ -186,6 +211,8 @@ static int verify(const struct store *s, const struct digest *d, struct report *
 		return rc;
 	if (!digest_equal(&actual, d))
 		return set_aside(s, d, path, &actual, e);
+	if (!is_unchanged(path, &before))
+		return err_set(e, ERR_CONFLICT, "%s changed while it was read", path);
 	blob_vouch(s, d);
 	return 0;
 }

@@ -300,6 +300,26 @@ def test_whatever_happens_to_a_file_clients_get_the_right_bytes(world, harm):
         assert hashlib.sha256(w.blob("one").read_bytes()).hexdigest() == w.blob("one").name
 
 
+@pytest.mark.parametrize("kept", ["whole", "wrong"])
+def test_a_file_that_nobody_verified_is_hashed_before_it_is_sent(world, kept):
+    """Somebody copied it into the store, or an edge was killed before it could note it."""
+    w = world()
+    with w.edge() as edge:
+        edge.shows(w.version)
+        w.cached(edge, "one")
+        marks = w.ferry.store / "marks" / w.blob("one").name
+        copy = w.work / "copy"
+        shutil.copyfile(w.blob("one"), copy)
+        if kept == "wrong":
+            flip(copy)
+        edge.as_admin("DELETE", f"/v1/cache/{w.blob('one').name}")
+        assert not marks.exists()
+        os.rename(copy, w.blob("one"))
+        sent = w.sent("one")
+        assert w.shown(edge, "one")
+        assert (w.sent("one") == sent) == (kept == "whole")
+
+
 def test_a_touched_file_is_hashed_and_not_fetched_again(world):
     w = world()
     with w.edge() as edge:

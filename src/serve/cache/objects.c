@@ -124,7 +124,8 @@ static bool look(const struct cache *c, const struct digest *d, struct stamp *ou
 	CLEANUP(mem_free_ptr) char *path = store_blob_path(&c->store, d);
 	if (!cache_stamp_at(path, out))
 		return false;
-	*right = blob_is_as_verified(&c->store, d) && is_older_than_mark(c, d, out, checked_s);
+	/* In this order: without a mark, others of the store would believe it, and make one. */
+	*right = is_older_than_mark(c, d, out, checked_s) && blob_is_as_verified(&c->store, d);
 	return true;
 }
 

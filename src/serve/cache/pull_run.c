@@ -1,6 +1,7 @@
 /* One pull, from the manifest to the blob. */
 #include "fetch/engine.h"
 #include "serve/cache/pull_internal.h"
+#include "store/blob.h"
 #include "util/file.h"
 #include "util/mem.h"
 
@@ -104,7 +105,7 @@ static int open_file(struct engine_job *j, struct err *e)
 {
 	struct pull *p = j->ctx;
 	const struct store *s = p->pulls->o.store;
-	j->done = store_has(s, &p->sha256, p->grid.size);
+	j->done = store_has_verified(s, &p->sha256, p->grid.size);
 	if (j->done)
 		return open_blob(p, e);
 	p->single = partial_open_single(s, p->name, &p->sha256, &p->grid, p->pieces, &p->partial);
@@ -238,7 +239,7 @@ static int keep_small(struct pull *p, const struct buf *bytes, struct err *e)
 static int run_small(struct pull *p, struct err *e)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(0);
-	if (store_has(p->pulls->o.store, &p->sha256, p->grid.size))
+	if (store_has_verified(p->pulls->o.store, &p->sha256, p->grid.size))
 		return open_blob(p, e);
 	int rc = pulls_read_small(p->pulls, p->view, &p->file, &bytes, e);
 	return rc < 0 ? rc : keep_small(p, &bytes, e);

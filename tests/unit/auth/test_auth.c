@@ -321,6 +321,24 @@ static void keys_that_cannot_be_used_are_left_out(void **state)
 		"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"key_ops\":[\"sign\"],"
 		"\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
 	};
+	static const char *const everybodys[] = {
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA",
+		"JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+		"xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o",
+		"7P_______________________________________38",
+		"7f________________________________________8",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(everybodys); i++) {
+		struct err e = ERR_INIT;
+		struct auth_jwks set = { 0 };
+		CLEANUP(mem_free_ptr)
+		char *text = mem_printf("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
+					"\"x\":\"%s\"}]}",
+					everybodys[i]);
+		assert_int_equal(auth_jwks_parse(text, strlen(text), true, "test", &set, &e),
+				 -ERR_INTEGRITY);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(unusable); i++) {
 		struct err e = ERR_INIT;
 		struct auth_jwks set = { 0 };
