@@ -128,15 +128,30 @@ static bool is_there(const struct store *s, const struct digest *d, int fd)
 	return fstat(fd, &st) == 0 && store_has_verified(s, d, (uint64_t)st.st_size);
 }
 
-static void vouch_open(const struct store *s, const struct digest *d, int fd)
+static bool is_unchanged(const char *path, const struct stat *was)
+{
+	struct stat is;
+	return lstat(path, &is) == 0 && is.st_dev == was->st_dev && is.st_ino == was->st_ino &&
+	       is.st_size == was->st_size && os_modified_ns(&is) == os_modified_ns(was) &&
+	       os_changed_ns(&is) == os_changed_ns(was);
+}
+
+/* If it is the open file, to which nobody has written since it was like that. */
+static void vouch_open(const struct store *s, const struct digest *d, int fd, const struct stat *as)
 {
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, d);
-	if (same_file(blob, fd))
+	struct stat is;
+	if (same_file(blob, fd) && fstat(fd, &is) == 0 && is.st_size == as->st_size &&
+	    os_modified_ns(&is) == os_modified_ns(as))
 		blob_vouch(s, d);
 }
 
-static int make_blob(const struct store *s, const struct store_partial *p, int fd, struct err *e)
+/* named: the file as it is then. */
+static int make_blob(const struct store *s, const struct store_partial *p, int fd,
+		     struct stat *named, struct err *e)
 {
+	struct stat as = { 0 };
+	(void)fstat(fd, &as);
 	CLEANUP(mem_free_ptr) char *blob = store_blob_path(s, &p->sha256);
 	struct err why = ERR_INIT;
 	file_make_read_only(fd);
@@ -151,18 +166,22 @@ static int make_blob(const struct store *s, const struct store_partial *p, int f
 		err_class_set(e, ERR_CONFLICT);
 		return err_hint(e, "run the same command again");
 	}
-	vouch_open(s, &p->sha256, fd);
+	(void)fstat(fd, named);
+	vouch_open(s, &p->sha256, fd, &as);
 	return 0;
 }
 
 int store_commit(const struct store *s, const struct store_partial *p, int fd, struct err *e)
 {
-	int rc = is_there(s, &p->sha256, fd) ? 0 : make_blob(s, p, fd, e);
+	struct stat named = { 0 };
+	int rc = is_there(s, &p->sha256, fd) ? 0 : make_blob(s, p, fd, &named, e);
 	if (rc == 0 && same_file(p->part, fd)) {
+		bool unchanged = is_unchanged(p->part, &named) &&
+				 blob_is_as_verified(s, &p->sha256);
 		rc = file_remove(p->part, e);
 		/* That was a change of the file: the mark shall be newer. */
-		if (blob_is_as_verified(s, &p->sha256))
-			vouch_open(s, &p->sha256, fd);
+		if (unchanged)
+			vouch_open(s, &p->sha256, fd, &named);
 	}
 	if (rc == 0)
 		rc = file_remove(p->journal, e);
@@ -187,14 +206,6 @@ static int set_aside(const struct store *s, const struct digest *d, const char *
 	if (file_rename(path, aside, &why) < 0)
 		return err_hint(e, "it could not be renamed (%.300s): delete it", why.text);
 	return err_hint(e, "it was renamed to *.damaged; fetch the model again to repair it");
-}
-
-static bool is_unchanged(const char *path, const struct stat *was)
-{
-	struct stat is;
-	return lstat(path, &is) == 0 && is.st_dev == was->st_dev && is.st_ino == was->st_ino &&
-	       is.st_size == was->st_size && os_modified_ns(&is) == os_modified_ns(was) &&
-	       os_changed_ns(&is) == os_changed_ns(was);
 }
 
 /* Only what stayed as it was while it was hashed is what was hashed. */

@@ -64,6 +64,7 @@ struct pull {
 	_Atomic unsigned char *there;  /* grid.count */
 	_Atomic unsigned char *flying; /* the same */
 	_Atomic int fd;                /* to read from; -1: nothing is there */
+	_Atomic uint64_t sealed_ns;    /* its time when the last piece had arrived; 0: it has not */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t woken;

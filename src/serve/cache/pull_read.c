@@ -2,6 +2,9 @@
 #include "fetch/engine.h"
 #include "serve/cache/pull_internal.h"
 #include "util/file.h"
+#include "util/os.h"
+
+#include <sys/stat.h>
 
 uint64_t pull_size(const struct pull *p)
 {
@@ -50,12 +53,23 @@ int64_t pull_ready(struct pull *p, uint64_t offset, uint64_t length, struct err 
 	return -(int64_t)e->class;
 }
 
+/* When all of it is there, nobody writes to it any more. */
+static bool is_as_sealed(const struct pull *p)
+{
+	uint64_t sealed_ns = atomic_load(&p->sealed_ns);
+	struct stat st;
+	return !sealed_ns ||
+	       (fstat(atomic_load(&p->fd), &st) == 0 && os_modified_ns(&st) == sealed_ns);
+}
+
 int64_t pull_read(struct pull *p, uint64_t offset, void *data, uint64_t length, struct err *e)
 {
 	int64_t ready = pull_ready(p, offset, length, e);
 	if (ready <= 0)
 		return ready;
 	int rc = file_pread(atomic_load(&p->fd), data, (size_t)ready, offset, p->name, e);
+	if (rc == 0 && !is_as_sealed(p))
+		rc = err_set(e, ERR_INTEGRITY, "%s: the file changed while it was read", p->name);
 	return rc < 0 ? rc : ready;
 }
 

@@ -4,6 +4,7 @@
 #include "store/blob.h"
 #include "util/file.h"
 #include "util/mem.h"
+#include "util/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -105,6 +106,7 @@ static int open_file(struct engine_job *j, struct err *e)
 {
 	struct pull *p = j->ctx;
 	const struct store *s = p->pulls->o.store;
+	atomic_store(&p->sealed_ns, 0);
 	j->done = store_has_verified(s, &p->sha256, p->grid.size);
 	if (j->done)
 		return open_blob(p, e);
@@ -122,6 +124,10 @@ static int open_file(struct engine_job *j, struct err *e)
 static int finish_file(struct engine_job *j, struct err *e)
 {
 	struct pull *p = j->ctx;
+	struct stat st;
+	/* From here on, it gets the name by which others find it. */
+	if (fstat(p->partial.fd, &st) == 0)
+		atomic_store(&p->sealed_ns, os_modified_ns(&st));
 	return p->single ? partial_finish_single(&p->partial, e) : partial_finish(&p->partial, e);
 }
 
