@@ -150,6 +150,11 @@ def test_who_makes_the_packages_answers_for_them(archive, work, who, line):
     assert f"\n -- {line}  Sat, " in (work / "deb/changelog").read_text()
 
 
+def test_a_page_with_tables_says_so_to_man_in_its_first_line():
+    page = run("scripts/make-man", ROOT / "man/ferry-operations.7.scd", "bin", cwd=ROOT)
+    assert "\n.TS" in page and page.startswith("'\\\" t\n")
+
+
 def test_packages_are_built_without_what_only_tests_need(work):
     commands = run("make", "-n", "product", f"BUILD={work}", cwd=ROOT)
     assert f"{work}/bin/ferry-serve" in commands and "/libferry.so" in commands and ".1" in commands
