@@ -355,6 +355,7 @@ def test_after_a_kill_nothing_is_wrong_and_little_is_fetched_again(world):
         assert w.sent("one") == sent
 
 
+# What was held back may still be sent to the one that was killed: it counts.
 def test_after_a_kill_an_edge_fetches_less_again_than_a_proxy(world, work):
     w = world()
     size = w.model("one").stat().st_size
@@ -381,7 +382,7 @@ def test_after_a_kill_an_edge_fetches_less_again_than_a_proxy(world, work):
     with w.edge() as edge:
         edge.shows(w.version)
         assert w.shown(edge, "one")
-        assert w.sent("one") - before <= size - PIECE
+        assert w.sent("one") - before < size - PIECE // 2
     with NginxCache(work, w.upstream.url) as nginx:
         steps = begin(nginx.port)
         next(steps)
@@ -389,7 +390,7 @@ def test_after_a_kill_an_edge_fetches_less_again_than_a_proxy(world, work):
         before = next(steps)
     with nginx:
         assert nginx.got(w.key("one")) == w.model("one").read_bytes()
-        assert w.sent("one") - before == size
+        assert w.sent("one") - before >= size
 
 
 # -- room ------------------------------------------------------------------------------------
