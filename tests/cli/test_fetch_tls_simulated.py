@@ -37,8 +37,9 @@ def test_a_mirror_whose_certificate_does_not_verify_is_named_and_gets_no_request
     [good] = mirrors.start("good", bad=bad.url)
     result = mirrors.fetched()
     [source] = [s for s in result.json["sources"] if s["id"] == "bad"]
-    assert [f["fault"] for f in source["faults"]] == ["tls"] and source["banned"]
-    assert text in source["faults"][0]["detail"] and "mirror bad: not trusted" in result.err
+    [tls] = [f for f in source["faults"] if f["fault"] != "slow"]   # a busy machine is
+    assert tls["fault"] == "tls" and source["banned"]
+    assert text in tls["detail"] and "mirror bad: not trusted" in result.err
     assert bad.log == [] and faults(result.json)["good"] == {}
 
 
