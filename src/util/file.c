@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define TEMPORARY_TRIES 100
+#define READ_BYTES ((size_t)(64 * KIB)) /* of a file whose size is not known */
 
 void file_close(int *fd)
 {
@@ -96,11 +97,28 @@ static int open_found(const char *path, int *fd, struct err *e)
 	return 0;
 }
 
+/* Room for all of a plain file and one byte more, in which its end is found: what is read may be
+ * kept, and most files are small. Files of /proc have no size. */
+static size_t first_room(int fd)
+{
+	struct stat st;
+	bool known = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+	return known ? (size_t)st.st_size + 1 : READ_BYTES;
+}
+
+/* The room that there is is used before more is taken. */
+static size_t next_room(const struct buf *b, size_t wanted)
+{
+	size_t unused = b->cap > b->len + 1 ? b->cap - b->len - 1 : 0;
+	return MIN(unused ? unused : wanted, b->max - b->len);
+}
+
 int file_read_rest(int fd, const char *what, struct buf *out, struct err *e)
 {
+	size_t wanted = first_room(fd);
 	buf_clear(out);
-	for (;;) {
-		size_t room = MIN((size_t)(64 * KIB), out->max - out->len);
+	for (;; wanted = READ_BYTES) {
+		size_t room = next_room(out, wanted);
 		char one;
 		void *at = room ? buf_reserve(out, room) : &one;
 		ssize_t n = read(fd, at, room ? room : 1);

@@ -53,15 +53,20 @@ static void sources_free(struct sources *s)
 	free(s);
 }
 
+static void free_all(struct sources *gone)
+{
+	while (gone) {
+		struct sources *s = gone;
+		gone = s->next;
+		sources_free(s);
+	}
+}
+
 void pull_sources_free(struct pull_sources *p)
 {
 	if (!p)
 		return;
-	while (p->free) {
-		struct sources *s = p->free;
-		p->free = s->next;
-		sources_free(s);
-	}
+	free_all(p->free);
 	while (p->bans) {
 		struct ban *b = p->bans;
 		p->bans = b->next;
@@ -212,18 +217,32 @@ struct source_list *pull_sources_take(struct pull_sources *p, struct view *v)
 	return &s->list;
 }
 
-/* The one that was unused longest, if there are too many. */
+/* With the lock. Of an earlier release than another one of the repository. */
+static bool is_outdated(const struct pull_sources *p, const struct sources *s)
+{
+	for (const struct sources *other = p->free; other; other = other->next)
+		if (view_version(s->view) < view_version(other->view) &&
+		    strcmp(view_repository(s->view), view_repository(other->view)) == 0)
+			return true;
+	return false;
+}
+
+/* With the lock. Takes out, and returns linked: those that were unused longest, if there are too
+ * many, and those that are outdated, for each keeps its release in memory. */
 static struct sources *surplus(struct pull_sources *p)
 {
-	size_t count = 0;
-	for (struct sources **at = &p->free; *at; at = &(*at)->next) {
+	struct sources *gone = NULL, **at = &p->free;
+	for (size_t kept = 0; *at;) {
 		struct sources *s = *at;
-		if (++count <= KEPT_LISTS)
+		if (!is_outdated(p, s) && ++kept <= KEPT_LISTS) {
+			at = &s->next;
 			continue;
-		*at = NULL;
-		return s;
+		}
+		*at = s->next;
+		s->next = gone;
+		gone = s;
 	}
-	return NULL;
+	return gone;
 }
 
 void pull_sources_give(struct pull_sources *p, struct source_list *l)
@@ -238,8 +257,7 @@ void pull_sources_give(struct pull_sources *p, struct source_list *l)
 	pthread_mutex_lock(&p->lock);
 	s->next = p->free;
 	p->free = s;
-	struct sources *old = surplus(p);
+	struct sources *gone = surplus(p);
 	pthread_mutex_unlock(&p->lock);
-	if (old)
-		sources_free(old);
+	free_all(gone);
 }

@@ -20,16 +20,19 @@ struct view {
 	struct repository_file files[FILES];
 	struct digest pieces[PIECES];
 	struct catalog catalog;
+	uint64_t version;
+	_Atomic unsigned refs;
 };
 
 struct view *view_ref(struct view *v)
 {
+	v->refs++;
 	return v;
 }
 
 void view_unref(struct view *v)
 {
-	(void)v;
+	v->refs--;
 }
 
 const char *view_repository(const struct view *v)
@@ -40,8 +43,7 @@ const char *view_repository(const struct view *v)
 
 uint64_t view_version(const struct view *v)
 {
-	(void)v;
-	return 1;
+	return v->version;
 }
 
 const struct catalog *view_catalog(const struct view *v)
@@ -276,6 +278,7 @@ static int set_up(void **state)
 	world.held = UINT64_MAX;
 	world.key_count = 0;
 	world.last_key[0] = '\0';
+	f->view.version = 1;
 	for (size_t i = 0; i < PIECES; i++)
 		sha256_of(world.data + i * PIECE, MIN(PIECE, SIZE - i * PIECE), &f->view.pieces[i]);
 	add_file(f, 0, keys[0], SIZE, keys[4], &f->large);
@@ -449,6 +452,34 @@ static void a_liar_is_not_asked_by_the_next_pull(void **state)
 	assert_in_range(s.wrong_pieces, 1, PIECES);
 }
 
+static void read_small(struct fixture *f, struct view *v)
+{
+	CLEANUP(buf_release) struct buf got = BUF_INIT(1000);
+	struct err e = ERR_INIT;
+	assert_ok(pulls_read_small(f->pulls, v, &f->small, &got, &e), &e);
+	assert_int_equal(got.len, 1000);
+}
+
+/* Lists of sources are kept, and each of them keeps its release in memory. */
+static void no_list_of_an_earlier_release_is_kept(void **state)
+{
+	static struct view later;
+	struct fixture *f = *state;
+	later = f->view;
+	later.version++;
+	read_small(f, &f->view);
+	assert_int_equal(f->view.refs, 1);
+	read_small(f, &later);
+	assert_int_equal(f->view.refs, 0);
+	assert_int_equal(later.refs, 1);
+	/* A client that began with it. */
+	read_small(f, &f->view);
+	assert_int_equal(f->view.refs, 0);
+	pulls_free(f->pulls);
+	f->pulls = NULL;
+	assert_int_equal(later.refs, 0);
+}
+
 static int64_t read_other(struct fixture *f, const struct view_file *file, struct err *e)
 {
 	struct reader r = { .pull = pull_open(f->pulls, &f->view, file, PULL_READER) };
@@ -604,6 +635,7 @@ int main(void)
 		TEST(what_a_reader_waits_for_comes_next),
 		TEST(however_many_read_it_is_fetched_once),
 		TEST(a_liar_is_not_asked_by_the_next_pull),
+		TEST(no_list_of_an_earlier_release_is_kept),
 		TEST(if_all_have_lied_they_are_asked_again_soon),
 		TEST(readers_are_told_of_a_failure_and_not_each_of_them_tries_again),
 		TEST(room_is_looked_for_again_soon),

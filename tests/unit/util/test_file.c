@@ -85,6 +85,25 @@ static void empty_file_is_an_empty_string(void **state)
 	expect_content(s->path, "");
 }
 
+/* Programs keep many of them. */
+static void a_small_file_takes_little_memory(void **state)
+{
+	struct scratch *s = *state;
+	struct buf b = BUF_INIT(MIB);
+	static char bytes[100000];
+	scratch_write(s->dir, "x", "12345", 5);
+	assert_ok(file_read_all(s->path, &b, &s->e), &s->e);
+	assert_string_equal(b.data, "12345");
+	assert_true(b.cap <= 64);
+	memset(bytes, 'x', sizeof bytes);
+	scratch_write(s->dir, "x", bytes, sizeof bytes);
+	assert_ok(file_read_all(s->path, &b, &s->e), &s->e);
+	assert_int_equal(b.len, sizeof bytes);
+	assert_memory_equal(b.data, bytes, sizeof bytes);
+	assert_true(b.cap <= 2 * sizeof bytes);
+	buf_release(&b);
+}
+
 static void only_regular_files_where_asked(void **state)
 {
 	struct scratch *s = *state;
@@ -472,6 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FILE_TEST(whole_files_are_read_up_to_the_ceiling),
 		FILE_TEST(empty_file_is_an_empty_string),
+		FILE_TEST(a_small_file_takes_little_memory),
 		FILE_TEST(only_regular_files_where_asked),
 		FILE_TEST(a_pipe_without_a_writer_opens_at_once),
 		FILE_TEST(a_pipe_is_read_only_where_a_person_named_it),
