@@ -92,11 +92,15 @@ static int tear_down(void **state)
 static struct digest put(struct world *w, const char *text)
 {
 	struct digest d;
+	CLEANUP(mem_free_ptr) char *named = path_join(w->s->store.home, "new");
 	CLEANUP(file_close) int fd = store_single_open(&w->s->store);
+	if (fd < 0) /* Files without a name are Linux's. */
+		fd = open(named, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	sha256_of(text, strlen(text), &d);
 	assert_true(fd >= 0);
 	assert_ok(file_write(fd, text, strlen(text), "a blob", &w->e), &w->e);
 	assert_ok(store_single_commit(&w->s->store, &d, strlen(text), fd, &w->e), &w->e);
+	unlink(named);
 	return d;
 }
 
@@ -224,6 +228,12 @@ static void who_writes_to_a_file_waits_until_its_transfers_are_cut(void **state)
 	assert_true(cache_blob_fd(w->b) >= 0);
 	int fd = open(path, O_RDWR);
 	assert_true(fd >= 0);
+	if (!NATIVE) { /* There are no leases, and it does not wait. */
+		assert_int_equal(atomic_load(&cuts.count), 0);
+		close(fd);
+		cache_unguard(w->c);
+		return;
+	}
 	assert_ptr_equal(atomic_load(&cuts.of), w->b);
 	assert_int_equal(atomic_load(&cuts.count), 1);
 	assert_int_equal(cache_blob_fd(w->b), -1);
@@ -564,14 +574,20 @@ static void set_verity(struct world *w, int error)
 	w->b = NULL;
 }
 
+/* Elsewhere than on Linux it is never asked. */
+static void assert_asked(int times)
+{
+	assert_int_equal(verity.asked, NATIVE ? times : 0);
+}
+
 static void what_got_simulated_fs_verity_counts_as_unchanged(void **state)
 {
 	struct world *w = *state;
 	set_verity(w, 0);
 	cache_protect(w->c);
-	assert_int_equal(verity.asked, 2);
+	assert_asked(2);
 	cache_protect(w->c);
-	assert_int_equal(verity.asked, 2);
+	assert_asked(2);
 	assert_reads(w, "one");
 	assert_int_equal(stats(w).changed, 0);
 	cache_close(w->b);
@@ -588,11 +604,11 @@ static void a_file_that_is_read_gets_no_simulated_fs_verity_yet(void **state)
 	set_verity(w, 0);
 	assert_reads(w, "two");
 	cache_protect(w->c);
-	assert_int_equal(verity.asked, 1);
+	assert_asked(1);
 	cache_close(w->b);
 	w->b = NULL;
 	cache_protect(w->c);
-	assert_int_equal(verity.asked, 2);
+	assert_asked(2);
 }
 
 static void a_file_system_without_fs_verity_is_asked_once(void **state)
@@ -601,7 +617,7 @@ static void a_file_system_without_fs_verity_is_asked_once(void **state)
 	set_verity(w, ENOTTY);
 	cache_protect(w->c);
 	cache_protect(w->c);
-	assert_int_equal(verity.asked, 1);
+	assert_asked(1);
 	assert_reads(w, "one");
 }
 
@@ -610,7 +626,7 @@ static void a_file_that_cannot_have_simulated_fs_verity_does_not_end_it_for_othe
 	struct world *w = *state;
 	set_verity(w, ETXTBSY);
 	cache_protect(w->c);
-	assert_int_equal(verity.asked, 2);
+	assert_asked(2);
 	assert_reads(w, "one");
 }
 
