@@ -20,6 +20,7 @@ import http.client
 import http.server
 import os
 import pathlib
+import random
 import select
 import signal
 import socket
@@ -33,11 +34,18 @@ import urllib.request
 
 from waiting import PATIENCE, until
 
+LEAST_PORT = 11000      # browsers refuse some below
+
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that the system gives to nobody by itself, neither to a connection nor to a socket that
+    takes any port: it stays free until a server listens on it."""
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(LEAST_PORT, first) if first > 2 * LEAST_PORT else 0
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return s.getsockname()[1]
 
 
 def hold_port(port):

@@ -10,7 +10,7 @@ import http from "node:http";
 import fs from "node:fs";
 import path from "node:path";
 import { createRequire } from "node:module";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 
 import { authenticated, charge, DOCUMENTATION, limitHeaders, need, notFound, Refusal, secondary }
 	from "./access.mjs";
@@ -403,12 +403,25 @@ function handler(asked) {
 	};
 }
 
+// Below those that the system gives out by itself: nobody else gets them while they are down.
+const FIRST_GIVEN = Number(fs.readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8")
+	.split(/\s+/)[0]);
+const anyPort = () => FIRST_GIVEN > 22000 ? randomInt(11000, FIRST_GIVEN) : 0;
+
 function listen(name, server) {
-	return new Promise((done) => server.listen(
-		urls[name] ? Number(new URL(urls[name]).port) : 0, "127.0.0.1", () => {
+	return new Promise((done, failed) => {
+		const attempt = () => server.listen(
+			urls[name] ? Number(new URL(urls[name]).port) : anyPort(), "127.0.0.1");
+		const again = (error) =>
+			error.code === "EADDRINUSE" && !urls[name] ? attempt() : failed(error);
+		server.on("error", again);
+		server.once("listening", () => {
+			server.off("error", again);
 			urls[name] = `http://127.0.0.1:${server.address().port}`;
 			done();
-		}));
+		});
+		attempt();
+	});
 }
 
 function close(server) {
