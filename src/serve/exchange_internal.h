@@ -94,9 +94,9 @@ WARN_UNUSED bool exchange_wait_work(struct exchange *x, void (*work)(struct exch
 /* The header's value, or NULL. */
 const char *exchange_header(const struct exchange *x, const char *name);
 /* 400: headers that a front may understand differently: two hosts, two lengths of the body, a
- * coding of it other than "chunked", a blank in a name, a NUL in a value (RFC
- * 9112, 3.2, 5.1, 6.1, 6.3). 414, 431: they are so large that there may be no memory for the
- * headers of an answer. Else 0. */
+ * coding of it other than "chunked", any coding in HTTP/1.0, a blank in a name (RFC 9112, 3.2, 5.1,
+ * 6.1, 6.3). 414, 431: they are so large that there may be no memory for the headers of an answer.
+ * Else 0. */
 unsigned exchange_framing_fault(const struct exchange *x, const char *version);
 /* Sets address, and base. */
 void exchange_know_caller(struct exchange *x);

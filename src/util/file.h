@@ -17,7 +17,7 @@ void file_close(int *fd);
 
 /* Opening a FIFO waits until a process opens it for writing. */
 WARN_UNUSED int file_open_read(const char *path, int *fd, struct err *e);
-/* Waits for nobody; reading does, and poll() tells when it would not. */
+/* A FIFO opens at once, too. Reading it may wait: poll() tells when it does not. */
 WARN_UNUSED int file_open_at_once(const char *path, int *fd, struct err *e);
 /* Refuses anything but a regular file. size in bytes. */
 WARN_UNUSED int file_open_regular(const char *path, int *fd, uint64_t *size, struct err *e);
