@@ -1,5 +1,6 @@
 #include "serve/accept.h"
 
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/mem.h"
 #include "util/os.h"
@@ -10,13 +11,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PAUSE_MS 20 /* while it cannot take more */
+#define PAUSE_MS 20   /* while it cannot take more */
+#define BEGIN_MS 1000 /* a daemon needs this long at most to begin a connection */
 
 struct accept {
 	struct accept_options o;
 	pthread_t thread;
 	int wakes[2];
 	size_t next; /* daemon */
+	unsigned given;
 };
 
 /* False: nothing can be taken for a while. */
@@ -30,8 +33,9 @@ static bool take(struct accept *a)
 	if (fd < 0)
 		return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
 	/* It closes the connection if that fails. */
-	(void)MHD_add_connection(a->o.daemons[a->next++ % a->o.count], fd,
-				 (struct sockaddr *)&address, (socklen_t)len);
+	if (MHD_add_connection(a->o.daemons[a->next++ % a->o.count], fd,
+			       (struct sockaddr *)&address, (socklen_t)len) == MHD_YES)
+		a->given++;
 	return true;
 }
 
@@ -47,6 +51,17 @@ static void *take_all(void *ctx)
 			return NULL;
 		can = take(a);
 	}
+}
+
+/* A daemon that is stopped before would close them unanswered, and read its list of them without a
+ * lock (seen in libmicrohttpd 0.9.75). One that it cannot begin, for want of memory, is never
+ * counted. */
+static void wait_until_begun(const struct accept *a)
+{
+	struct err ignored = ERR_INIT;
+	for (int i = 0; i < BEGIN_MS && atomic_load(a->o.begun) != a->given; i++)
+		if (clock_sleep_ms(NULL, 1, NULL, &ignored) < 0)
+			err_clear(&ignored);
 }
 
 static void release(struct accept *a)
@@ -76,5 +91,6 @@ void accept_end(struct accept *a)
 		return;
 	file_close(&a->wakes[1]);
 	pthread_join(a->thread, NULL);
+	wait_until_begun(a);
 	release(a);
 }

@@ -21,11 +21,13 @@ struct accept_options {
 	size_t count;                   /* of them */
 	const atomic_uint *connections; /* that there are now */
 	unsigned most;                  /* of them: others stay in the socket's queue */
+	const atomic_uint *begun;       /* connections that the daemons were told of, ever */
 };
 struct accept;
 /* All of the options are borrowed. */
 WARN_UNUSED int accept_begin(const struct accept_options *o, struct accept **out, struct err *e);
-/* Ends the thread: the daemons get nothing any more. NULL is ignored. */
+/* Ends the thread: the daemons get nothing any more, and have begun what they got. NULL is
+ * ignored. */
 void accept_end(struct accept *a);
 
 #endif

@@ -29,7 +29,7 @@ struct entrance {
 	struct MHD_Daemon *daemons[MAX_THREADS]; /* each has one thread */
 	size_t count;
 	struct accept *accept;
-	atomic_uint connections;
+	atomic_uint connections, begun;
 };
 
 struct door {
@@ -74,6 +74,7 @@ static void arrive(struct entrance *n, struct MHD_Connection *connection, void *
 	c->idle_since_us = clock_now_us(d->edge->clock);
 	exchange_count_caller(c);
 	atomic_fetch_add(&n->connections, 1);
+	atomic_fetch_add(&n->begun, 1);
 	atomic_fetch_add(&d->edge->counts.connections, 1);
 	atomic_fetch_add(&d->edge->counts.accepted, 1);
 	pthread_mutex_lock(&d->lock);
@@ -231,7 +232,8 @@ static int start(struct door *d, const struct serve_socket *s, struct err *e)
 					  .daemons = n->daemons,
 					  .count = n->count,
 					  .connections = &n->connections,
-					  .most = most };
+					  .most = most,
+					  .begun = &n->begun };
 	return accept_begin(&o, &n->accept, e);
 }
 

@@ -19,7 +19,7 @@ struct fixture {
 	int fd;
 	struct sockaddr_in address;
 	struct MHD_Daemon *daemons[DAEMONS];
-	atomic_uint connections, of[DAEMONS];
+	atomic_uint connections, begun, of[DAEMONS];
 	int clients[CLIENTS];
 	struct accept *accept;
 	pthread_mutex_t busy; /* held: the daemons' threads do nothing */
@@ -51,6 +51,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **o
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		atomic_fetch_add(mine, 1);
 		atomic_fetch_add(&f.connections, 1);
+		atomic_fetch_add(&f.begun, 1);
 	} else {
 		atomic_fetch_sub(&f.connections, 1);
 	}
@@ -75,7 +76,9 @@ static void begin(unsigned most)
 					 on_connection, &f.of[i], MHD_OPTION_END);
 		assert_non_null(f.daemons[i]);
 	}
-	const struct accept_options o = { f.fd, f.daemons, DAEMONS, &f.connections, most };
+	const struct accept_options o = {
+		f.fd, f.daemons, DAEMONS, &f.connections, most, &f.begun
+	};
 	assert_int_equal(accept_begin(&o, &f.accept, &e), 0);
 }
 
@@ -173,6 +176,22 @@ static void more_than_the_most_wait_until_others_leave(void **state)
 	end();
 }
 
+static void what_was_taken_has_begun_at_the_end(void **state)
+{
+	(void)state;
+	begin(1000);
+	size_t before = open_files();
+	pthread_mutex_lock(&f.busy);
+	call(0, CLIENTS);
+	while (open_files() < before + 2 * (size_t)CLIENTS)
+		wait_a_moment();
+	pthread_mutex_unlock(&f.busy);
+	accept_end(f.accept);
+	f.accept = NULL;
+	assert_int_equal(atomic_load(&f.begun), CLIENTS);
+	end();
+}
+
 static void after_the_end_connections_stay_in_the_queue(void **state)
 {
 	(void)state;
@@ -190,6 +209,7 @@ int main(void)
 		cmocka_unit_test(connections_are_taken_while_the_threads_are_busy),
 		cmocka_unit_test(connections_are_shared_evenly),
 		cmocka_unit_test(more_than_the_most_wait_until_others_leave),
+		cmocka_unit_test(what_was_taken_has_begun_at_the_end),
 		cmocka_unit_test(after_the_end_connections_stay_in_the_queue),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
