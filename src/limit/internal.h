@@ -8,9 +8,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum limit_kind { LIMIT_REQUESTS, LIMIT_BYTES, LIMIT_KINDS };
+/* What Redis is asked about. The first ones are rates. */
+enum limit_kind { LIMIT_REQUESTS, LIMIT_BYTES, LIMIT_RATES, LIMIT_OPEN = LIMIT_RATES, LIMIT_KINDS };
 
-/* Of one client and kind. */
+/* Of one client and rate. */
 struct limit_count {
 	double tat_us;       /* what this process has admitted */
 	uint64_t portion;    /* taken from Redis, and not used yet */
@@ -22,18 +23,29 @@ struct limit_count {
 	bool asking;
 };
 
+/* The connections of one client. */
+struct limit_open {
+	unsigned here, others; /* others: of the other processes, as Redis said last */
+	double said_us;        /* when that was; 0: it did not answer */
+	unsigned told;         /* of the question that is on its way, or of the last one */
+	bool asking;
+};
+
 struct limit_client {
 	struct limit_client *next; /* of its bucket */
 	struct limit_shard *shard;
 	char *name;
-	struct limit_count counts[LIMIT_KINDS];
-	unsigned connections;
+	struct limit_count counts[LIMIT_RATES];
+	struct limit_open open;
 	unsigned held; /* by questions, and by those that wait for them: it stays */
 	struct {
 		struct limit_client *next; /* of the questions to Redis */
 	} queued[LIMIT_KINDS];
 };
 
+/* -- the table of clients ---------------------------------------------------------------------- */
+
+#define LIMIT_SHARDS 16
 #define LIMIT_BUCKETS 1024
 struct limit_shard {
 	pthread_mutex_t lock; /* held for moments */
@@ -43,5 +55,37 @@ struct limit_shard {
 	size_t count;
 	double swept_us;
 };
+
+struct limit_table {
+	const struct clock *clock;
+	uint64_t seed;
+	struct limit_shard shards[LIMIT_SHARDS];
+};
+WARN_UNUSED int limit_table_init(struct limit_table *t, const struct clock *clock, struct err *e);
+void limit_table_release(struct limit_table *t);
+/* Locks its shard, which limit_table_unlock() gives back. */
+struct limit_client *limit_table_lock(struct limit_table *t, const char *name);
+void limit_table_unlock(struct limit_client *c);
+uint64_t limit_table_count(struct limit_table *t);
+
+/* -- the limits -------------------------------------------------------------------------------- */
+
+struct limit {
+	struct gcra gcra[LIMIT_RATES]; /* rate 0: no limit */
+	uint64_t portion[LIMIT_RATES]; /* units of one question to Redis */
+	uint64_t window_s;
+	char policy[64];
+	unsigned wait_ms; /* for an answer of Redis */
+	unsigned connections;
+	const struct clock *clock;
+	struct limit_shared *shared; /* or NULL */
+	atomic_ullong admitted, refused, alone;
+	struct limit_table table;
+};
+
+/* Redis is there, and is to be asked. */
+bool limit_asks_redis(const struct limit *l);
+/* Tells Redis again of connections that last: see LIMIT_LEASE_MS. For the thread that asks it. */
+void limit_tell_open(struct limit *l);
 
 #endif

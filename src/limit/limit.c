@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SHARDS 16
-/* With all of them busy, the memory is about 8 MiB; further ones share one account in each shard.
- */
-#define SHARD_CLIENTS 2048
-#define SWEEP_PAUSE_US 1e6
 #define DEFAULT_WAIT_MS 50
 #define ACTIVE_US 1e6 /* a client that was asked for within it is asked for ahead */
 #define PORTION_S 0.02
@@ -19,93 +14,10 @@
 #define MIN_BYTES_BURST (64 * KIB)
 #define BYTES_PORTION_S 0.05
 #define BYTES_PAUSE_MS 5
-#define FNV_OFFSET 14695981039346656037U
-#define FNV_PRIME 1099511628211U
-
-struct limit {
-	struct gcra gcra[LIMIT_KINDS]; /* rate 0: no limit */
-	uint64_t portion[LIMIT_KINDS]; /* units of one question to Redis */
-	uint64_t window_s;
-	char policy[64];
-	unsigned wait_ms; /* for an answer of Redis */
-	unsigned connections;
-	const struct clock *clock;
-	uint64_t seed;
-	struct limit_shared *shared; /* or NULL */
-	atomic_ullong admitted, refused, alone;
-	struct limit_shard shards[SHARDS];
-};
 
 static double now_us(const struct limit *l)
 {
 	return (double)clock_now_us(l->clock);
-}
-
-/* -- clients --------------------------------------------------------------------------------- */
-
-static uint64_t hash_of(const struct limit *l, const char *s)
-{
-	uint64_t h = FNV_OFFSET ^ l->seed;
-	while (*s)
-		h = (h ^ (uint8_t)*s++) * FNV_PRIME;
-	return h ^ h >> 32;
-}
-
-static bool is_idle(const struct limit_client *c, double now)
-{
-	for (unsigned i = 0; i < LIMIT_KINDS; i++)
-		if (c->counts[i].tat_us > now || c->counts[i].refused_us > now ||
-		    (c->counts[i].portion && c->counts[i].portion_us > now))
-			return false;
-	return !c->connections && !c->held;
-}
-
-static void sweep(struct limit_shard *shard, double now)
-{
-	if (now < shard->swept_us + SWEEP_PAUSE_US)
-		return;
-	shard->swept_us = now;
-	for (size_t i = 0; i < LIMIT_BUCKETS; i++)
-		for (struct limit_client **at = &shard->buckets[i]; *at;) {
-			struct limit_client *c = *at;
-			if (!is_idle(c, now)) {
-				at = &c->next;
-				continue;
-			}
-			*at = c->next;
-			free(c->name);
-			free(c);
-			shard->count--;
-		}
-}
-
-/* Locks its shard, which unlock() gives back. Without `make`, one that is not there is one of the
- * rest. */
-static struct limit_client *lock(struct limit *l, const char *name, bool make)
-{
-	uint64_t hash = hash_of(l, name);
-	struct limit_shard *shard = &l->shards[hash % SHARDS];
-	struct limit_client **bucket = &shard->buckets[hash / SHARDS % LIMIT_BUCKETS];
-	pthread_mutex_lock(&shard->lock);
-	for (struct limit_client *c = *bucket; c; c = c->next)
-		if (strcmp(c->name, name) == 0)
-			return c;
-	if (make && shard->count >= SHARD_CLIENTS)
-		sweep(shard, now_us(l));
-	if (!make || shard->count >= SHARD_CLIENTS)
-		return &shard->rest;
-	struct limit_client *c = NEW(struct limit_client);
-	c->name = mem_strdup(name);
-	c->shard = shard;
-	c->next = *bucket;
-	*bucket = c;
-	shard->count++;
-	return c;
-}
-
-static void unlock(struct limit_client *c)
-{
-	pthread_mutex_unlock(&c->shard->lock);
 }
 
 /* -- requests -------------------------------------------------------------------------------- */
@@ -185,7 +97,7 @@ static enum limit_result decide_shared(struct limit *l, struct limit_client *c,
 	return LIMIT_ASK;
 }
 
-static bool asks_redis(const struct limit *l)
+bool limit_asks_redis(const struct limit *l)
 {
 	return l->shared && !limit_shared_is_open(l->shared);
 }
@@ -201,9 +113,10 @@ enum limit_result limit_request(struct limit *l, const char *client, struct limi
 {
 	if (l->gcra[LIMIT_REQUESTS].rate_s <= 0)
 		return no_limit(l, out);
-	struct limit_client *c = lock(l, client, true);
-	enum limit_result r = asks_redis(l) ? decide_shared(l, c, out) : decide_alone(l, c, out);
-	unlock(c);
+	struct limit_client *c = limit_table_lock(&l->table, client);
+	enum limit_result r = limit_asks_redis(l) ? decide_shared(l, c, out)
+						  : decide_alone(l, c, out);
+	limit_table_unlock(c);
 	return r;
 }
 
@@ -212,7 +125,7 @@ static enum limit_result await_answer(struct limit *l, struct limit_client *c,
 				      struct limit_state *out)
 {
 	uint64_t end_us = clock_now_us(NULL) + l->wait_ms * (uint64_t)1000;
-	while (asks_redis(l)) {
+	while (limit_asks_redis(l)) {
 		enum limit_result r = decide_shared(l, c, out);
 		uint64_t now = clock_now_us(NULL);
 		if (r != LIMIT_ASK)
@@ -232,11 +145,11 @@ enum limit_result limit_ask(struct limit *l, const char *client, struct limit_st
 {
 	if (l->gcra[LIMIT_REQUESTS].rate_s <= 0)
 		return no_limit(l, out);
-	struct limit_client *c = lock(l, client, true);
+	struct limit_client *c = limit_table_lock(&l->table, client);
 	c->held++;
 	enum limit_result r = await_answer(l, c, out);
 	c->held--;
-	unlock(c);
+	limit_table_unlock(c);
 	return r;
 }
 
@@ -283,35 +196,11 @@ uint64_t limit_bytes(struct limit *l, const char *client, uint64_t wanted, uint6
 	*wait_ms = 0;
 	if (l->gcra[LIMIT_BYTES].rate_s <= 0 || !wanted)
 		return wanted;
-	struct limit_client *c = lock(l, client, true);
-	uint64_t given = asks_redis(l) ? bytes_shared(l, c, wanted, wait_ms)
-				       : bytes_alone(l, c, wanted, wait_ms);
-	unlock(c);
+	struct limit_client *c = limit_table_lock(&l->table, client);
+	uint64_t given = limit_asks_redis(l) ? bytes_shared(l, c, wanted, wait_ms)
+					     : bytes_alone(l, c, wanted, wait_ms);
+	limit_table_unlock(c);
 	return given;
-}
-
-/* -- connections ----------------------------------------------------------------------------- */
-
-bool limit_connect(struct limit *l, const char *client)
-{
-	if (!l->connections)
-		return true;
-	struct limit_client *c = lock(l, client, true);
-	bool may = c->connections < l->connections;
-	if (may)
-		c->connections++;
-	unlock(c);
-	return may;
-}
-
-void limit_disconnect(struct limit *l, const char *client)
-{
-	if (!l->connections)
-		return;
-	struct limit_client *c = lock(l, client, false);
-	if (c->connections)
-		c->connections--;
-	unlock(c);
 }
 
 /* -- the whole ------------------------------------------------------------------------------- */
@@ -332,14 +221,6 @@ static void set_gcra(struct limit *l, const struct limit_options *o)
 	l->portion[LIMIT_BYTES] = MAX((uint64_t)((double)o->bytes_s * BYTES_PORTION_S), CHUNK);
 }
 
-static void shard_init(struct limit_shard *shard)
-{
-	pthread_mutex_init(&shard->lock, NULL);
-	os_cond_init(&shard->answered);
-	shard->rest.shard = shard;
-	shard->rest.name = mem_strdup("(others)");
-}
-
 int limit_new(const struct limit_options *o, struct limit **out, struct err *e)
 {
 	struct limit *l = NEW(struct limit);
@@ -347,13 +228,9 @@ int limit_new(const struct limit_options *o, struct limit **out, struct err *e)
 	l->wait_ms = o->redis_wait_ms ? o->redis_wait_ms : DEFAULT_WAIT_MS;
 	l->clock = o->clock;
 	set_gcra(l, o);
-	for (size_t i = 0; i < SHARDS; i++)
-		shard_init(&l->shards[i]);
-	int rc = os_random(&l->seed, sizeof l->seed)
-			 ? 0
-			 : err_set(e, ERR_SYSTEM, "the system has no random numbers");
+	int rc = limit_table_init(&l->table, o->clock, e);
 	if (rc == 0 && o->redis)
-		rc = limit_shared_new(o, l->gcra, l->wait_ms, &l->shared, e);
+		rc = limit_shared_new(l, o, &l->shared, e);
 	if (rc < 0)
 		limit_free(l);
 	else
@@ -361,27 +238,12 @@ int limit_new(const struct limit_options *o, struct limit **out, struct err *e)
 	return rc;
 }
 
-static void shard_release(struct limit_shard *shard)
-{
-	for (size_t i = 0; i < LIMIT_BUCKETS; i++)
-		while (shard->buckets[i]) {
-			struct limit_client *c = shard->buckets[i];
-			shard->buckets[i] = c->next;
-			free(c->name);
-			free(c);
-		}
-	free(shard->rest.name);
-	pthread_cond_destroy(&shard->answered);
-	pthread_mutex_destroy(&shard->lock);
-}
-
 void limit_free(struct limit *l)
 {
 	if (!l)
 		return;
 	limit_shared_free(l->shared);
-	for (size_t i = 0; i < SHARDS; i++)
-		shard_release(&l->shards[i]);
+	limit_table_release(&l->table);
 	free(l);
 }
 
@@ -391,12 +253,8 @@ void limit_stats(struct limit *l, struct limit_stats *out)
 		.admitted = l->admitted,
 		.refused = l->refused,
 		.alone = l->alone,
+		.clients = limit_table_count(&l->table),
 	};
-	for (size_t i = 0; i < SHARDS; i++) {
-		pthread_mutex_lock(&l->shards[i].lock);
-		out->clients += l->shards[i].count;
-		pthread_mutex_unlock(&l->shards[i].lock);
-	}
 	if (l->shared)
 		limit_shared_stats(l->shared, out);
 }

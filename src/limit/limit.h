@@ -4,11 +4,15 @@
  * GCRA (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm), in this process or shared over
  * Redis. Shared limits are taken from Redis in small portions, ahead of their use, so that hardly a
  * request waits for it; when Redis fails, a circuit breaker opens, and each process applies the
- * limits on its own until it answers again. The number of connections is counted in each process.
+ * limits on its own until it answers again. Each process tells Redis how many connections a client
+ * has there, and learns how many the others have: that is after it has taken one, so that the first
+ * connection at each process is always taken.
  *
  *   gcra    the algorithm
+ *   open    connections
  *   redis   one Redis, asked for many clients at once
  *   shared  the thread that asks it, and the circuit breaker
+ *   table   the clients
  */
 #ifndef FERRY_LIMIT_LIMIT_H
 #define FERRY_LIMIT_LIMIT_H
@@ -49,8 +53,11 @@ WARN_UNUSED enum limit_result limit_ask(struct limit *l, const char *client,
 /* Bytes that may be sent now, which then count: at most `wanted`; 0: none before *wait_ms have
  * passed. */
 uint64_t limit_bytes(struct limit *l, const char *client, uint64_t wanted, uint64_t *wait_ms);
-bool limit_connect(struct limit *l, const char *client); /* false: too many */
-void limit_disconnect(struct limit *l, const char *client);
+/* Does not wait. False: there are too many. Otherwise, *out is for limit_disconnect(); NULL where
+ * no limit is set. */
+struct limit_client;
+bool limit_connect(struct limit *l, const char *client, struct limit_client **out);
+void limit_disconnect(struct limit *l, struct limit_client *c);
 
 struct limit_stats {
 	bool shared;                /* Redis is configured */

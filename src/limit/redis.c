@@ -1,10 +1,12 @@
 #include "limit/redis.h"
 
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/path.h"
 #include "util/text.h"
 
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,23 +15,51 @@
 #define PREFIX "ferry:limit"
 
 /* The numbers of a script become integers in the answer. */
-static const char script[] = "local t = redis.call('TIME')\n"
-			     "local now = t[1] * 1000000 + t[2]\n"
-			     "local unit = 1000000 / tonumber(ARGV[1])\n"
-			     "local burst = tonumber(ARGV[2])\n"
-			     "local tat = tonumber(redis.call('GET', KEYS[1]) or now)\n"
-			     "if tat < now then tat = now end\n"
-			     "local free = math.floor(burst - (tat - now) / unit + 0.000001)\n"
-			     "local got = math.max(0, math.min(tonumber(ARGV[3]), free))\n"
-			     "local wait = 0\n"
-			     "if got > 0 then\n"
-			     "  tat = tat + got * unit\n"
-			     "  redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX',\n"
-			     "    math.ceil((tat - now) / 1000) + 1000)\n"
-			     "else\n"
-			     "  wait = math.ceil(tat - now - (burst - 1) * unit)\n"
-			     "end\n"
-			     "return {got, math.max(0, free - got), wait, math.ceil(tat - now)}\n";
+static const char take_script[] =
+	"local t = redis.call('TIME')\n"
+	"local now = t[1] * 1000000 + t[2]\n"
+	"local unit = 1000000 / tonumber(ARGV[1])\n"
+	"local burst = tonumber(ARGV[2])\n"
+	"local tat = tonumber(redis.call('GET', KEYS[1]) or now)\n"
+	"if tat < now then tat = now end\n"
+	"local free = math.floor(burst - (tat - now) / unit + 0.000001)\n"
+	"local got = math.max(0, math.min(tonumber(ARGV[3]), free))\n"
+	"local wait = 0\n"
+	"if got > 0 then\n"
+	"  tat = tat + got * unit\n"
+	"  redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX',\n"
+	"    math.ceil((tat - now) / 1000) + 1000)\n"
+	"else\n"
+	"  wait = math.ceil(tat - now - (burst - 1) * unit)\n"
+	"end\n"
+	"return {got, math.max(0, free - got), wait, math.ceil(tat - now)}\n";
+
+/* The lease of a process that is gone ends by itself. */
+static const char hold_script[] =
+	"local t = redis.call('TIME')\n"
+	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+	"local count, life = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+	"local others = 0\n"
+	"local all = redis.call('HGETALL', KEYS[1])\n"
+	"for i = 1, #all, 2 do\n"
+	"  local held, till = string.match(all[i + 1], '^(%d+) (%d+)$')\n"
+	"  if not held or tonumber(till) < now then\n"
+	"    redis.call('HDEL', KEYS[1], all[i])\n"
+	"  elseif all[i] ~= ARGV[1] then\n"
+	"    others = others + held\n"
+	"  end\n"
+	"end\n"
+	"if count == 0 then\n"
+	"  redis.call('HDEL', KEYS[1], ARGV[1])\n"
+	"else\n"
+	"  redis.call('HSET', KEYS[1], ARGV[1], string.format('%d %d', count, now + life))\n"
+	"  redis.call('PEXPIRE', KEYS[1], life)\n"
+	"end\n"
+	"return {0, others, 0, 0}\n";
+
+enum script { TAKE, HOLD, SCRIPTS };
+
+static const char *const scripts[SCRIPTS] = { take_script, hold_script };
 
 struct redis_limit {
 	char *host; /* or NULL: */
@@ -39,7 +69,8 @@ struct redis_limit {
 	char *password; /* or NULL */
 	unsigned wait_ms;
 	redisContext *context;
-	char sha1[41];
+	char sha1[SCRIPTS][41];
+	char self[17]; /* this process, among others */
 };
 
 /* -- the place ------------------------------------------------------------------------------- */
@@ -84,18 +115,33 @@ static int read_host(struct redis_limit *r, const char *text, struct err *e)
 	return slash ? read_db(r, slash + 1, e) : 0;
 }
 
+static int read_place(struct redis_limit *r, const char *place, struct err *e)
+{
+	static const char tcp[] = "redis://", local[] = "unix:";
+	if (str_starts(place, tcp))
+		return read_host(r, place + sizeof tcp - 1, e);
+	if (!str_starts(place, local) || place[sizeof local - 1] != '/')
+		return fault("not a place that is known", e);
+	r->path = mem_strdup(place + sizeof local - 1);
+	return 0;
+}
+
+static int name_self(struct redis_limit *r, struct err *e)
+{
+	uint64_t self;
+	if (!os_random(&self, sizeof self))
+		return err_set(e, ERR_SYSTEM, "the system has no random numbers");
+	snprintf(r->self, sizeof r->self, "%016llx", (unsigned long long)self);
+	return 0;
+}
+
 int redis_limit_new(const char *place, const char *password, unsigned wait_ms,
 		    struct redis_limit **out, struct err *e)
 {
-	static const char tcp[] = "redis://", local[] = "unix:";
 	struct redis_limit *r = NEW(struct redis_limit);
-	int rc = 0;
-	if (str_starts(place, tcp))
-		rc = read_host(r, place + sizeof tcp - 1, e);
-	else if (str_starts(place, local) && place[sizeof local - 1] == '/')
-		r->path = mem_strdup(place + sizeof local - 1);
-	else
-		rc = fault("not a place that is known", e);
+	int rc = read_place(r, place, e);
+	if (rc == 0)
+		rc = name_self(r, e);
 	r->wait_ms = wait_ms;
 	r->password = password ? mem_strdup(password) : NULL;
 	if (rc < 0)
@@ -166,17 +212,17 @@ static int select_db(struct redis_limit *r, struct err *e)
 	return !r->db ? 0 : command(r, words, 2, REDIS_REPLY_STATUS, "SELECT", NULL, e);
 }
 
-static int load_script(struct redis_limit *r, struct err *e)
+static int load_script(struct redis_limit *r, enum script which, struct err *e)
 {
-	const char *words[] = { "SCRIPT", "LOAD", script };
+	const char *words[] = { "SCRIPT", "LOAD", scripts[which] };
 	redisReply *reply = NULL;
 	int rc = command(r, words, 3, REDIS_REPLY_STRING, "SCRIPT LOAD", &reply, e);
 	if (rc < 0)
 		return rc;
-	if (reply->len != (int)sizeof r->sha1 - 1)
+	if (reply->len != (int)sizeof r->sha1[which] - 1)
 		rc = failed(r, "SCRIPT LOAD", NULL, e);
 	else
-		memcpy(r->sha1, reply->str, sizeof r->sha1);
+		memcpy(r->sha1[which], reply->str, sizeof r->sha1[which]);
 	freeReplyObject(reply);
 	return rc;
 }
@@ -194,18 +240,29 @@ int redis_limit_connect(struct redis_limit *r, struct err *e)
 	int rc = log_in(r, e);
 	if (rc == 0)
 		rc = select_db(r, e);
-	return rc < 0 ? rc : load_script(r, e);
+	for (enum script i = TAKE; i < SCRIPTS && rc == 0; i++)
+		rc = load_script(r, i, e);
+	return rc;
 }
 
 /* -- asking ---------------------------------------------------------------------------------- */
 
-static void send_ask(struct redis_limit *r, const struct redis_limit_ask *a)
+static void send_hold(struct redis_limit *r, const struct redis_limit_ask *a)
+{
+	CLEANUP(mem_free_ptr) char *key = mem_printf(PREFIX ":%s:%s", a->kind, a->client);
+	CLEANUP(mem_free_ptr) char *units = mem_printf("%llu", (unsigned long long)a->units);
+	CLEANUP(mem_free_ptr) char *lease = mem_printf("%u", a->lease_ms);
+	const char *words[] = { "EVALSHA", r->sha1[HOLD], "1", key, r->self, units, lease };
+	redisAppendCommandArgv(r->context, (int)ARRAY_LEN(words), words, NULL);
+}
+
+static void send_take(struct redis_limit *r, const struct redis_limit_ask *a)
 {
 	CLEANUP(mem_free_ptr) char *key = mem_printf(PREFIX ":%s:%s", a->kind, a->client);
 	CLEANUP(mem_free_ptr) char *rate = mem_printf("%.6f", a->gcra.rate_s);
 	CLEANUP(mem_free_ptr) char *burst = mem_printf("%.0f", a->gcra.burst);
 	CLEANUP(mem_free_ptr) char *units = mem_printf("%llu", (unsigned long long)a->units);
-	const char *words[] = { "EVALSHA", r->sha1, "1", key, rate, burst, units };
+	const char *words[] = { "EVALSHA", r->sha1[TAKE], "1", key, rate, burst, units };
 	redisAppendCommandArgv(r->context, (int)ARRAY_LEN(words), words, NULL);
 }
 
@@ -241,7 +298,7 @@ int redis_limit_take(struct redis_limit *r, struct redis_limit_ask *asks, size_t
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < count; i++)
-		send_ask(r, &asks[i]);
+		(asks[i].lease_ms ? send_hold : send_take)(r, &asks[i]);
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = read_answer(r, &asks[i], e);
 	return rc;

@@ -3,7 +3,8 @@
  *
  * For each client and kind of unit it has a key "ferry:limit:KIND:CLIENT" with the time of GCRA,
  * which a script reads and changes in one step, by the clock of Redis. The key expires when the
- * client has everything again.
+ * client has everything again. What processes hold at a time is in a hash
+ * "ferry:limit:KIND:CLIENT", with a field for each process: how many, and until when that counts.
  *
  * One thread at a time. Each answer is waited for at most `wait_ms`, but for the name of the host,
  * which is resolved as long as the system takes.
@@ -29,10 +30,11 @@ WARN_UNUSED int redis_limit_connect(struct redis_limit *r, struct err *e);
 
 struct redis_limit_ask {
 	const char *kind, *client;
-	struct gcra gcra;
-	uint64_t units; /* wanted */
+	struct gcra gcra;  /* if lease_ms is 0: a rate */
+	unsigned lease_ms; /* how long it counts what this process holds */
+	uint64_t units;    /* of a rate, that are wanted; or that are held now */
 	/* The answer: */
-	uint64_t granted, left; /* left: that are free after it */
+	uint64_t granted, left; /* left: that are free after it; or that other processes hold */
 	uint64_t wait_us;       /* granted 0: until one is free */
 	uint64_t full_us;       /* until all are */
 };

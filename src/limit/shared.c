@@ -16,7 +16,9 @@
 /* Between two questions for a client that has nothing left. */
 #define REFUSED_US 5000.0
 
-static const char *const kind_names[LIMIT_KINDS] = { "requests", "bytes" };
+#define TELL_MS 1000 /* between two looks at connections that last */
+
+static const char *const kind_names[LIMIT_KINDS] = { "requests", "bytes", "connections" };
 
 struct question {
 	struct limit_client *client;
@@ -24,8 +26,8 @@ struct question {
 };
 
 struct limit_shared {
+	struct limit *limit;
 	const struct clock *clock;
-	struct gcra gcra[LIMIT_KINDS];
 	struct redis_limit *redis; /* the thread's */
 	pthread_t thread;
 	atomic_bool open;
@@ -45,6 +47,16 @@ bool limit_shared_is_open(const struct limit_shared *s)
 	return s->open;
 }
 
+static void enqueue(struct limit_shared *s, struct limit_client *c, enum limit_kind kind)
+{
+	c->held++;
+	pthread_mutex_lock(&s->lock);
+	c->queued[kind].next = s->first[kind];
+	s->first[kind] = c;
+	pthread_cond_signal(&s->work);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void limit_shared_ask(struct limit_shared *s, struct limit_client *c, enum limit_kind kind,
 		      uint64_t units)
 {
@@ -54,12 +66,16 @@ void limit_shared_ask(struct limit_shared *s, struct limit_client *c, enum limit
 	n->asking = true;
 	n->wanted = units;
 	n->asked_us = (double)clock_now_us(s->clock);
-	c->held++;
-	pthread_mutex_lock(&s->lock);
-	c->queued[kind].next = s->first[kind];
-	s->first[kind] = c;
-	pthread_cond_signal(&s->work);
-	pthread_mutex_unlock(&s->lock);
+	enqueue(s, c, kind);
+}
+
+void limit_shared_tell(struct limit_shared *s, struct limit_client *c)
+{
+	struct limit_open *n = &c->open;
+	if (n->asking)
+		return;
+	n->asking = true;
+	enqueue(s, c, LIMIT_OPEN);
 }
 
 /* With the lock: takes up to `max` of them. */
@@ -75,14 +91,8 @@ static size_t take(struct limit_shared *s, struct question *out, size_t max)
 	return count;
 }
 
-/* answer NULL: there was none. */
-static void answer(struct limit_shared *s, const struct question *q,
-		   const struct redis_limit_ask *a)
+static void answer_rate(struct limit_count *n, const struct redis_limit_ask *a, double now_us)
 {
-	struct limit_shard *shard = q->client->shard;
-	pthread_mutex_lock(&shard->lock);
-	struct limit_count *n = &q->client->counts[q->kind];
-	double now_us = (double)clock_now_us(s->clock);
 	n->asking = false;
 	if (a) {
 		n->portion += a->granted;
@@ -94,6 +104,31 @@ static void answer(struct limit_shared *s, const struct question *q,
 					? now_us + MAX((double)a->wait_us, REFUSED_US)
 					: 0;
 	}
+}
+
+/* There may be others by now than what was told. */
+static void answer_open(struct limit_shared *s, struct limit_client *c,
+			const struct redis_limit_ask *a, double now_us)
+{
+	struct limit_open *n = &c->open;
+	n->asking = false;
+	n->said_us = a ? now_us : 0;
+	n->others = a ? (unsigned)MIN(a->left, (uint64_t)UINT32_MAX / 2) : 0;
+	if (a && n->here != n->told)
+		limit_shared_tell(s, c);
+}
+
+/* answer NULL: there was none. */
+static void answer(struct limit_shared *s, const struct question *q,
+		   const struct redis_limit_ask *a)
+{
+	struct limit_shard *shard = q->client->shard;
+	pthread_mutex_lock(&shard->lock);
+	double now_us = (double)clock_now_us(s->clock);
+	if (q->kind == LIMIT_OPEN)
+		answer_open(s, q->client, a, now_us);
+	else
+		answer_rate(&q->client->counts[q->kind], a, now_us);
 	q->client->held--;
 	pthread_cond_broadcast(&shard->answered);
 	pthread_mutex_unlock(&shard->lock);
@@ -119,19 +154,27 @@ void limit_shared_trip(struct limit_shared *s)
 
 /* -- the thread ------------------------------------------------------------------------------ */
 
+static struct redis_limit_ask words(const struct limit_shared *s, const struct question *q)
+{
+	struct limit_client *c = q->client;
+	struct redis_limit_ask a = { .kind = kind_names[q->kind], .client = c->name };
+	pthread_mutex_lock(&c->shard->lock);
+	if (q->kind == LIMIT_OPEN) {
+		a.lease_ms = LIMIT_LEASE_MS;
+		a.units = c->open.told = c->open.here;
+	} else {
+		a.gcra = s->limit->gcra[q->kind];
+		a.units = c->counts[q->kind].wanted;
+	}
+	pthread_mutex_unlock(&c->shard->lock);
+	return a;
+}
+
 static int ask_all(struct limit_shared *s, const struct question *q, size_t count, struct err *e)
 {
 	struct redis_limit_ask asks[REDIS_LIMIT_BATCH];
-	for (size_t i = 0; i < count; i++) {
-		pthread_mutex_lock(&q[i].client->shard->lock);
-		asks[i] = (struct redis_limit_ask){
-			.kind = kind_names[q[i].kind],
-			.client = q[i].client->name,
-			.gcra = s->gcra[q[i].kind],
-			.units = q[i].client->counts[q[i].kind].wanted,
-		};
-		pthread_mutex_unlock(&q[i].client->shard->lock);
-	}
+	for (size_t i = 0; i < count; i++)
+		asks[i] = words(s, &q[i]);
 	s->asked += count;
 	int rc = redis_limit_take(s->redis, asks, count, e);
 	if (rc < 0)
@@ -155,17 +198,25 @@ static int connect_now(struct limit_shared *s, uint64_t *pause_ms)
 	return -1;
 }
 
-/* Until there is work, or the pause is over. False: it ends. */
-static bool rest(struct limit_shared *s, uint64_t pause_ms)
+/* With the lock. */
+static bool has_work(const struct limit_shared *s)
 {
-	uint64_t end_us = clock_now_us(NULL) + pause_ms * 1000;
+	bool has = s->open;
+	for (unsigned kind = 0; kind < LIMIT_KINDS; kind++)
+		has |= s->first[kind] != NULL;
+	return has;
+}
+
+/* Until the time is over or, with `works`, there is work. False: it ends. */
+static bool rest(struct limit_shared *s, uint64_t ms, bool works)
+{
+	uint64_t end_us = clock_now_us(NULL) + ms * 1000;
 	pthread_mutex_lock(&s->lock);
-	while (!s->end && !(pause_ms == 0 && (s->first[0] || s->first[1] || s->open))) {
+	while (!s->end && !(works && has_work(s))) {
 		uint64_t now_us = clock_now_us(NULL);
-		if (pause_ms && now_us >= end_us)
+		if (now_us >= end_us)
 			break;
-		os_cond_wait(&s->work, &s->lock,
-			     pause_ms ? (unsigned)((end_us - now_us) / 1000 + 1) : 1000);
+		os_cond_wait(&s->work, &s->lock, (unsigned)((end_us - now_us) / 1000 + 1));
 	}
 	bool goes_on = !s->end;
 	pthread_mutex_unlock(&s->lock);
@@ -199,23 +250,33 @@ static void answer_all(struct limit_shared *s)
 	} while (count);
 }
 
+static void tell_again(struct limit_shared *s, uint64_t *told_us)
+{
+	uint64_t now_us = clock_now_us(NULL);
+	if (*told_us && now_us < *told_us + TELL_MS * (uint64_t)1000)
+		return;
+	*told_us = now_us;
+	limit_tell_open(s->limit);
+}
+
 static void *run(void *ctx)
 {
 	struct limit_shared *s = ctx;
-	uint64_t pause_ms = MIN_PAUSE_MS;
+	uint64_t pause_ms = MIN_PAUSE_MS, told_us = 0;
 	sigset_t all;
 	sigfillset(&all); /* hiredis writes to sockets that may be closed */
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	bool goes_on = true;
 	while (goes_on) {
 		if (connect_now(s, &pause_ms) == 0) {
-			do
-				goes_on = rest(s, 0);
-			while (goes_on && serve(s));
+			do {
+				tell_again(s, &told_us);
+				goes_on = rest(s, TELL_MS, true);
+			} while (goes_on && serve(s));
 		}
 		answer_all(s);
 		if (goes_on)
-			goes_on = rest(s, pause_ms);
+			goes_on = rest(s, pause_ms, false);
 		pause_ms = MIN(pause_ms * 2, (uint64_t)MAX_PAUSE_MS);
 	}
 	answer_all(s);
@@ -233,28 +294,29 @@ static void await_first(struct limit_shared *s, unsigned ms)
 	pthread_mutex_unlock(&s->lock);
 }
 
-int limit_shared_new(const struct limit_options *o, const struct gcra *gcra, unsigned wait_ms,
-		     struct limit_shared **out, struct err *e)
+int limit_shared_new(struct limit *l, const struct limit_options *o, struct limit_shared **out,
+		     struct err *e)
 {
 	struct limit_shared *s = NEW(struct limit_shared);
-	int rc = redis_limit_new(o->redis, o->redis_password, wait_ms, &s->redis, e);
+	int rc = redis_limit_new(o->redis, o->redis_password, l->wait_ms, &s->redis, e);
 	if (rc < 0) {
 		free(s);
 		return rc;
 	}
+	s->limit = l;
 	s->clock = o->clock;
 	s->open = true;
-	memcpy(s->gcra, gcra, sizeof s->gcra);
+	*out = s;
 	pthread_mutex_init(&s->lock, NULL);
 	os_cond_init(&s->work);
 	os_cond_init(&s->tried);
 	if (pthread_create(&s->thread, NULL, run, s) != 0) {
+		*out = NULL;
 		redis_limit_free(s->redis);
 		free(s);
 		return err_set(e, ERR_SYSTEM, "cannot make a thread");
 	}
-	await_first(s, MAX(FIRST_WAIT_MS, wait_ms));
-	*out = s;
+	await_first(s, MAX(FIRST_WAIT_MS, l->wait_ms));
 	return 0;
 }
 

@@ -9,11 +9,14 @@
 
 #include "limit/internal.h"
 
+/* Redis forgets what a process that is gone has told of its connections. */
+#define LIMIT_LEASE_MS 12000
+
 struct limit_shared;
-/* Waits up to half a second, or wait_ms, for the first connection. ERR_USAGE for a place that is
- * none. */
-WARN_UNUSED int limit_shared_new(const struct limit_options *o, const struct gcra *gcra,
-				 unsigned wait_ms, struct limit_shared **out, struct err *e);
+/* Waits up to half a second, or as long as for an answer, for the first connection. ERR_USAGE for a
+ * place that is none. The limits are borrowed. */
+WARN_UNUSED int limit_shared_new(struct limit *l, const struct limit_options *o,
+				 struct limit_shared **out, struct err *e);
 void limit_shared_free(struct limit_shared *s);
 
 bool limit_shared_is_open(const struct limit_shared *s);
@@ -23,6 +26,8 @@ void limit_shared_trip(struct limit_shared *s);
  * the client's counts, and the shard's condition is signalled. */
 void limit_shared_ask(struct limit_shared *s, struct limit_client *c, enum limit_kind kind,
 		      uint64_t units);
+/* With the lock of its shard: tells of its connections here, and asks for those of the others. */
+void limit_shared_tell(struct limit_shared *s, struct limit_client *c);
 void limit_shared_stats(struct limit_shared *s, struct limit_stats *out);
 
 #endif

@@ -36,10 +36,11 @@ size_t exchange_lot_parked(struct exchange_lot *l);
 struct exchange_caller {
 	struct exchange_caller *next, **at; /* the door's list */
 	struct exchange_lot *lot;
-	char address[CLIENT_TEXT]; /* "192.0.2.1", "2001:db8::1", "unix" */
-	uint8_t bytes[16];         /* as settings_serve_address() has it */
-	bool trusted;              /* by the Unix socket for administration */
-	bool counted, refused;     /* by limit_connect() */
+	char address[CLIENT_TEXT];    /* "192.0.2.1", "2001:db8::1", "unix" */
+	uint8_t bytes[16];            /* as settings_serve_address() has it */
+	bool trusted;                 /* by the Unix socket for administration */
+	struct limit_client *counted; /* by limit_connect() */
+	bool refused;                 /* by it */
 	int fd;
 	/* The object that the kernel sends from its file; NULL: none. Only compared. */
 	const struct cache_blob *_Atomic sends;

@@ -134,8 +134,7 @@ bool exchange_count_request(struct exchange *x)
 {
 	if (!x->edge->set->connections || x->who.trusted || (x->caller->counted && !x->who.known))
 		return true;
-	x->counted = limit_connect(x->edge->limit, x->client);
-	return x->counted;
+	return limit_connect(x->edge->limit, x->client, &x->counted);
 }
 
 /* Those of a front are its clients', which nobody can tell apart before their requests. */
@@ -146,14 +145,10 @@ void exchange_count_caller(struct exchange_caller *c)
 	serve_client_network(c->bytes, client);
 	if (!e->set->connections || c->trusted || is_front(e, c->bytes))
 		return;
-	c->counted = limit_connect(e->limit, client);
-	c->refused = !c->counted;
+	c->refused = !limit_connect(e->limit, client, &c->counted);
 }
 
 void exchange_discount_caller(struct exchange_caller *c)
 {
-	char client[CLIENT_NETWORK];
-	serve_client_network(c->bytes, client);
-	if (c->counted)
-		limit_disconnect(c->lot->edge->limit, client);
+	limit_disconnect(c->lot->edge->limit, c->counted);
 }

@@ -71,8 +71,7 @@ static void release(struct exchange *x)
 	auth_who_release(&x->who);
 	edge_views_release(x->views);
 	buf_release(&x->body);
-	if (x->counted)
-		limit_disconnect(x->edge->limit, x->client);
+	limit_disconnect(x->edge->limit, x->counted);
 	free(x->client);
 	free(x->refusal);
 	free(x->base);

@@ -42,12 +42,12 @@ struct exchange {
 	char *path;         /* decoded */
 	const char *query;  /* in target; or NULL */
 	char *base;
-	char address[CLIENT_TEXT]; /* of the client, also behind a front */
-	uint8_t bytes[16];         /* the same */
-	char *client;              /* whom limits count */
-	bool counted;              /* by limit_connect() */
-	char *refusal;             /* why the credentials are refused; NULL: they are not */
-	bool later;                /* they are not: they cannot be checked at present */
+	char address[CLIENT_TEXT];    /* of the client, also behind a front */
+	uint8_t bytes[16];            /* the same */
+	char *client;                 /* whom limits count */
+	struct limit_client *counted; /* by limit_connect() */
+	char *refusal;                /* why the credentials are refused; NULL: they are not */
+	bool later;                   /* they are not: they cannot be checked at present */
 	struct buf body;
 	uint64_t received; /* of the body, also behind its end */
 	struct auth_who who;

@@ -446,3 +446,67 @@ def test_a_redis_that_goes_away_fails_no_request(world, tmp_path):
             assert all(edge.get(path).status == 200 for _ in range(200))
             until(lambda: edge.get(path).status == 200 and health()["checks"]["redis"] == "failing")
             assert health()["status"] == "degraded"
+
+
+@pytest.fixture
+def shared_connections(world, tmp_path):
+    """Two edges that let a client have three connections, over one Redis."""
+    with Redis(tmp_path) as redis:
+        more = f"connections = 3\nredis = {redis.url}"
+        with Edge(world, world.publisher.client(), more=more, name="first",
+                  env=own_store(world, "first")) as first, \
+             Edge(world, world.publisher.client(), more=more, name="second",
+                  env=own_store(world, "second")) as second:
+            yield redis, first, second
+
+
+def hold(edge):
+    """A connection that stays open, and the status of a request over it."""
+    connection = edge.connect()
+    connection.request("GET", "/demo/metadata/timestamp.json")
+    response = connection.getresponse()
+    response.read()
+    return connection, response.status
+
+
+def status_of(edge):
+    connection, status = hold(edge)
+    connection.close()
+    return status
+
+
+def test_edges_share_the_limit_of_connections(shared_connections):
+    redis, first, second = shared_connections
+    held = [hold(first) for _ in range(3)]
+    assert [status for _, status in held] == [200] * 3
+    # The first one is let in before the others are known.
+    until(lambda: status_of(second) == 429)
+    assert status_of(second) == 429
+    assert status_of(first) == 429
+    key, = redis.ask("-n", "1", "KEYS", "ferry:limit:connections:*").splitlines()
+    # An edge that is gone is forgotten.
+    assert 0 < int(redis.ask("-n", "1", "PTTL", key)) <= 12000
+    for connection, _ in held:
+        connection.close()
+    until(lambda: status_of(second) == 200)
+    until(lambda: redis.ask("-n", "1", "EXISTS", key) == "0")
+    # One that holds three, and that told of it in time; and the same too late.
+    redis.ask("-n", "1", "HSET", key, "0123456789abcdef", "3 99999999999999")
+    until(lambda: status_of(first) == 429)
+    redis.ask("-n", "1", "HSET", key, "0123456789abcdef", "3 1")
+    until(lambda: status_of(first) == 200)
+
+
+def test_without_redis_each_edge_limits_connections_on_its_own(shared_connections):
+    redis, first, second = shared_connections
+    held = [hold(first) for _ in range(3)]
+    until(lambda: status_of(second) == 429)
+    redis.kill()
+    until(lambda: status_of(second) == 200)
+    others = [hold(second) for _ in range(2)]
+    assert [status for _, status in others] == [200] * 2
+    # Those that last are told again to the Redis that comes back, which has forgotten them.
+    redis.start()
+    until(lambda: status_of(second) == 429)
+    for connection, _ in held + others:
+        connection.close()

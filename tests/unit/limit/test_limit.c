@@ -93,8 +93,9 @@ static void without_a_limit_everything_is_admitted(void **state)
 	assert_int_equal(limit_request(l, "a", &s), LIMIT_YES);
 	assert_int_equal(s.limit, 0);
 	assert_int_equal(limit_bytes(l, "a", GIB, &wait_ms), GIB);
-	assert_true(limit_connect(l, "a"));
-	limit_disconnect(l, "a");
+	struct limit_client *of;
+	assert_true(limit_connect(l, "a", &of));
+	limit_disconnect(l, of);
 	struct limit_stats stats;
 	limit_stats(l, &stats);
 	assert_int_equal(stats.clients, 0);
@@ -140,13 +141,53 @@ static void connections_are_counted_until_they_end(void **state)
 	struct fake_clock c;
 	CLEANUP_PTR(limit_free)
 	struct limit *l = make(&c, (struct limit_options){ .connections = 2 });
-	assert_true(limit_connect(l, "a"));
-	assert_true(limit_connect(l, "a"));
-	assert_false(limit_connect(l, "a"));
-	assert_true(limit_connect(l, "b"));
-	limit_disconnect(l, "a");
-	assert_true(limit_connect(l, "a"));
-	assert_false(limit_connect(l, "a"));
+	struct limit_client *of[4];
+	assert_true(limit_connect(l, "a", &of[0]));
+	assert_true(limit_connect(l, "a", &of[1]));
+	assert_false(limit_connect(l, "a", &of[2]));
+	assert_null(of[2]);
+	assert_true(limit_connect(l, "b", &of[2]));
+	limit_disconnect(l, of[0]);
+	assert_true(limit_connect(l, "a", &of[0]));
+	assert_false(limit_connect(l, "a", &of[3]));
+}
+
+static void connect_range(struct limit *l, unsigned from, unsigned to, struct limit_client **of)
+{
+	for (unsigned i = from; i < to; i++) {
+		CLEANUP(mem_free_ptr) char *name = mem_printf("%u", i);
+		assert_true(limit_connect(l, name, &of[i]));
+	}
+}
+
+static void disconnect_range(struct limit *l, unsigned from, unsigned to, struct limit_client **of)
+{
+	for (unsigned i = from; i < to; i++)
+		limit_disconnect(l, of[i]);
+}
+
+/* A connection is taken back where it was counted, whatever became of the table meanwhile: at
+ * first the last ones have no room in it, and later they do. */
+static void connections_beyond_the_table_are_counted_right(void **state)
+{
+	(void)state;
+	enum { ALL = 50000, FIRST = 40000, MOST = 2000 };
+	struct fake_clock c;
+	struct limit_client **early = mem_alloc(ALL * sizeof *early),
+			    **late = mem_alloc(ALL * sizeof *late);
+	CLEANUP_PTR(limit_free)
+	struct limit *l = make(&c, (struct limit_options){ .connections = MOST });
+	for (unsigned round = 0; round < 4; round++) {
+		connect_range(l, 0, ALL, early);
+		disconnect_range(l, 0, FIRST, early);
+		c.now_us += 2000000;
+		connect_range(l, FIRST, ALL, late);
+		disconnect_range(l, FIRST, ALL, early);
+		disconnect_range(l, FIRST, ALL, late);
+		c.now_us += 2000000;
+	}
+	free(early);
+	free(late);
 }
 
 /* Whoever comes from ever new addresses takes bounded memory, and does not push out those who have
@@ -233,6 +274,7 @@ int main(void)
 		cmocka_unit_test(bytes_come_at_their_rate),
 		cmocka_unit_test(small_rests_are_sent_too),
 		cmocka_unit_test(connections_are_counted_until_they_end),
+		cmocka_unit_test(connections_beyond_the_table_are_counted_right),
 		cmocka_unit_test(the_number_of_clients_is_bounded),
 		cmocka_unit_test(what_is_no_place_of_a_redis_is_refused),
 		cmocka_unit_test(a_redis_that_is_not_there_leaves_each_process_its_own_limits),

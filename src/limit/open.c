@@ -1,0 +1,67 @@
+/* How many connections a client has, here and at other processes. */
+#include "limit/shared.h"
+
+/* A client that was refused may have fewer by now: Redis is asked again. */
+#define ASK_AGAIN_US 0.2e6
+/* Connections that last are told again before their lease is over. */
+#define TELL_AGAIN_US (LIMIT_LEASE_MS * 1000.0 / 4)
+
+static double now_us(const struct limit *l)
+{
+	return (double)clock_now_us(l->clock);
+}
+
+/* What one knows of the others is as good as their leases. */
+static unsigned others(const struct limit *l, const struct limit_client *c)
+{
+	bool known = limit_asks_redis(l) && now_us(l) < c->open.said_us + LIMIT_LEASE_MS * 1000.0;
+	return known ? c->open.others : 0;
+}
+
+/* With the lock. The account that many clients share is not one that other processes know. */
+static void tell(struct limit *l, struct limit_client *c)
+{
+	if (limit_asks_redis(l) && c != &c->shard->rest)
+		limit_shared_tell(l->shared, c);
+}
+
+bool limit_connect(struct limit *l, const char *client, struct limit_client **out)
+{
+	*out = NULL;
+	if (!l->connections)
+		return true;
+	struct limit_client *c = limit_table_lock(&l->table, client);
+	bool may = c->open.here + others(l, c) < l->connections;
+	if (may) {
+		c->open.here++;
+		*out = c;
+	}
+	if (may || now_us(l) >= c->open.said_us + ASK_AGAIN_US)
+		tell(l, c);
+	limit_table_unlock(c);
+	return may;
+}
+
+void limit_disconnect(struct limit *l, struct limit_client *c)
+{
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->shard->lock);
+	c->open.here--;
+	tell(l, c);
+	limit_table_unlock(c);
+}
+
+void limit_tell_open(struct limit *l)
+{
+	double now = now_us(l);
+	for (size_t i = 0; l->connections && i < LIMIT_SHARDS; i++) {
+		struct limit_shard *shard = &l->table.shards[i];
+		pthread_mutex_lock(&shard->lock);
+		for (size_t n = 0; n < LIMIT_BUCKETS; n++)
+			for (struct limit_client *c = shard->buckets[n]; c; c = c->next)
+				if (c->open.here && now >= c->open.said_us + TELL_AGAIN_US)
+					tell(l, c);
+		pthread_mutex_unlock(&shard->lock);
+	}
+}
