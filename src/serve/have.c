@@ -4,19 +4,26 @@
 
 #include <string.h>
 
+static bool may_have(const struct route_request *r, const struct view *v, const struct view_file *f)
+{
+	return !f->bytes && !f->withdrawn &&
+	       auth_may(r->who, AUTH_PULL, view_repository(v), f->model);
+}
+
 /* The object of a repository that the caller may pull; NULL: there is none. */
 static struct cache_blob *open_for(struct edge *e, const struct route_request *r,
 				   const struct digest *d)
 {
 	for (size_t i = 0; i < r->views->count; i++) {
 		struct view *v = r->views->at[i];
-		struct cache_blob *b;
 		struct view_file f;
-		struct err ignored = ERR_INIT;
-		if (view_find_digest(v, d, &f) && !f.bytes && !f.withdrawn &&
-		    auth_may(r->who, AUTH_PULL, view_repository(v), f.model) &&
-		    cache_open(e->cache, v, &f, CACHE_HAVE, &b, &ignored) == 0)
-			return b;
+		for (size_t nth = 0; view_find_digest(v, d, nth, &f); nth++) {
+			struct cache_blob *b;
+			struct err ignored = ERR_INIT;
+			if (may_have(r, v, &f) &&
+			    cache_open(e->cache, v, &f, CACHE_HAVE, &b, &ignored) == 0)
+				return b;
+		}
 	}
 	return NULL;
 }

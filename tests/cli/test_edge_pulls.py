@@ -226,6 +226,27 @@ def test_a_peer_does_not_ask_on_behalf_of_a_peer(world, upstream, tmp_path):
         assert edge.get("/v1/have/xyz").status == 404
 
 
+def test_a_peer_may_have_what_one_of_the_models_allows_that_have_it(make_gguf, tmp_path):
+    ferry = Ferry(tmp_path)
+    ferry.publisher = Publisher(ferry, tmp_path)
+    make_gguf(tmp_path / "model.gguf", "--size", "1M")
+    for name in "first", "second":
+        ferry("prepare", "-q", name, tmp_path / "model.gguf", "--set", "license.id=MIT")
+        ferry.publisher.add(tmp_path / "models" / name)
+    ferry.publisher.sign()
+    keys = tmp_path / "keys.json"
+    one, two, other = [ferry("serve", "key", "new", "--keys", keys, name, "--scope",
+                             f"pull:demo/{name}*").out.strip()
+                       for name in ("first", "second", "third")]
+    with Edge(ferry, ferry.publisher.client(), f"anonymous = no\nkeys = {keys}") as edge:
+        path = "/" + str(object_path(ferry.publisher.tree, "second*.gguf")
+                         .relative_to(ferry.publisher.tree))
+        body = edge.get(path, Authorization=f"Bearer {two}").body
+        have = f"/v1/have/{hashlib.sha256(body).hexdigest()}"
+        assert [edge.get(have, Authorization=f"Bearer {key}").status
+                for key in (one, two, other)] == [200, 200, 404]
+
+
 def test_the_key_goes_to_the_peer_that_is_configured(world, upstream, tmp_path):
     seen = []
 

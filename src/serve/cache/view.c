@@ -81,7 +81,7 @@ static void describe(const struct view *v, const struct view_release *r,
 	};
 	/* A recall counts for what earlier releases called right. */
 	const struct view_entry *now =
-		r == v->now ? NULL : view_release_find_digest(v->now, &entry->file->sha256);
+		r == v->now ? NULL : view_release_find_digest(v->now, &entry->file->sha256, 0);
 	out->withdrawn |= now && now->withdrawn;
 }
 
@@ -98,13 +98,14 @@ bool view_find(const struct view *v, const char *key, struct view_file *out)
 	return entry != NULL;
 }
 
-bool view_find_digest(const struct view *v, const struct digest *sha256, struct view_file *out)
+bool view_find_digest(const struct view *v, const struct digest *sha256, size_t nth,
+		      struct view_file *out)
 {
 	const struct view_release *r = v->now;
-	const struct view_entry *entry = view_release_find_digest(r, sha256);
+	const struct view_entry *entry = view_release_find_digest(r, sha256, nth);
 	for (size_t i = 0; !entry && i < v->before_count; i++) {
 		r = v->before[i];
-		entry = view_release_find_digest(r, sha256);
+		entry = view_release_find_digest(r, sha256, nth);
 	}
 	if (entry)
 		describe(v, r, entry, out);

@@ -43,7 +43,9 @@ struct view_file {
 	bool withdrawn;          /* by the publisher: it is not served */
 };
 bool view_find(const struct view *v, const char *key, struct view_file *out);
-bool view_find_digest(const struct view *v, const struct digest *sha256, struct view_file *out);
+/* Several files may have the same bytes: nth counts from 0, to the first that is not there. */
+bool view_find_digest(const struct view *v, const struct digest *sha256, size_t nth,
+		      struct view_file *out);
 
 /* The piece digests of an object, from its manifest. If the view does not have the bytes of the
  * manifest `f`, read() appends them to `out`. ERR_INTEGRITY: the release has no manifest of the

@@ -46,9 +46,9 @@ void view_release_unref(struct view_release *r);
 DEFINE_CLEANUP(struct view_release, view_release_unref);
 
 const struct view_entry *view_release_find(const struct view_release *r, const char *key);
-/* The first with this digest, or NULL. */
+/* Of the files with this digest, from 0; or NULL. */
 const struct view_entry *view_release_find_digest(const struct view_release *r,
-						  const struct digest *d);
+						  const struct digest *d, size_t nth);
 
 /* -- view_candidates.c --------------------------------------------------------------------- */
 #define VIEW_CANDIDATES 80

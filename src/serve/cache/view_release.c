@@ -73,9 +73,9 @@ static size_t lower_bound(const struct view_release *r, const struct digest *d)
 }
 
 const struct view_entry *view_release_find_digest(const struct view_release *r,
-						  const struct digest *d)
+						  const struct digest *d, size_t nth)
 {
-	size_t i = lower_bound(r, d);
+	size_t i = lower_bound(r, d) + nth;
 	return i < r->tree.files.count && digest_equal(&r->by_digest[i]->file->sha256, d)
 		       ? r->by_digest[i]
 		       : NULL;
