@@ -10,6 +10,7 @@
 #include "util/mem.h"
 #include "util/text.h"
 
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -29,7 +30,7 @@ struct auth {
 	struct auth_keys *keys;
 };
 
-/* -- keys ------------------------------------------------------------------------------------ */
+/* -- the file of keys -------------------------------------------------------------------------- */
 
 static struct auth_keys *keys_get(struct auth *a)
 {
@@ -67,6 +68,77 @@ static int read_keys(struct auth *a, struct err *e)
 	return 0;
 }
 
+/* -- the key of a connection ----------------------------------------------------------------- */
+
+void auth_memo_release(struct auth_memo *m)
+{
+	if (m->authorization) {
+		mem_wipe(m->authorization, strlen(m->authorization));
+		free(m->authorization);
+	}
+	auth_keys_put(m->keys);
+	*m = (struct auth_memo){ 0 };
+}
+
+/* Behind a front, a connection is that of many: it must not help to guess what another one sent. */
+static bool is_same_text(const char *a, const char *b)
+{
+	size_t len = strlen(a);
+	return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
+}
+
+static bool knows_token(struct auth *a, const struct digest *sha256, struct auth_who *out)
+{
+	uint64_t generation;
+	struct auth_jwks *keys = auth_set_get(a->set, &generation);
+	bool knows = keys &&
+		     auth_tokens_find(a->tokens, sha256, generation, clock_wall_s(a->clock), out);
+	auth_set_put(keys);
+	return knows;
+}
+
+/* False: they have to be checked. */
+static bool knows_again(struct auth *a, const char *authorization, const struct auth_memo *m,
+			struct auth_who *out)
+{
+	if (!m || !m->authorization || !is_same_text(m->authorization, authorization))
+		return false;
+	if (!m->keys)
+		return knows_token(a, &m->token, out);
+	struct auth_keys *keys = keys_get(a);
+	if (keys != m->keys || auth_key_has_expired(m->key, clock_wall_s(a->clock))) {
+		auth_keys_put(keys);
+		return false;
+	}
+	auth_who_of_key(m->key, keys, out);
+	return true;
+}
+
+/* The memo's reference keeps the address of the keys from being used again. */
+static void remember_key(struct auth_memo *m, const char *authorization, struct auth_keys *keys,
+			 const struct auth_key *key)
+{
+	if (!m)
+		return;
+	auth_memo_release(m);
+	m->authorization = mem_strdup(authorization);
+	m->keys = keys;
+	m->key = key;
+	keys->references++;
+}
+
+static void remember_token(struct auth_memo *m, const char *authorization,
+			   const struct digest *sha256)
+{
+	if (!m)
+		return;
+	auth_memo_release(m);
+	m->authorization = mem_strdup(authorization);
+	m->token = *sha256;
+}
+
+/* -- API keys ---------------------------------------------------------------------------------- */
+
 /* A context of OpenSSL takes longer to make than a key to hash. */
 static struct sha256 *take_hash(struct auth *a)
 {
@@ -85,8 +157,8 @@ static void put_hash(struct auth *a, struct sha256 *hash)
 	sha256_free(hash);
 }
 
-static enum auth_result check_key(struct auth *a, const char *text, struct auth_who *out,
-				  struct err *e)
+static enum auth_result check_key(struct auth *a, const char *text, const char *authorization,
+				  struct auth_memo *memo, struct auth_who *out, struct err *e)
 {
 	static const struct auth_keys none = { 0 };
 	bool expired = false;
@@ -96,6 +168,7 @@ static enum auth_result check_key(struct auth *a, const char *text, struct auth_
 						  clock_wall_s(a->clock), &expired);
 	put_hash(a, hash);
 	if (k) {
+		remember_key(memo, authorization, keys, k);
 		auth_who_of_key(k, keys, out);
 		return AUTH_OK;
 	}
@@ -139,8 +212,8 @@ static enum auth_result verify(struct auth *a, const struct auth_jwt *t,
 	return AUTH_OK;
 }
 
-static enum auth_result check_token(struct auth *a, const char *text, struct auth_who *out,
-				    struct err *e)
+static enum auth_result check_token(struct auth *a, const char *text, const char *authorization,
+				    struct auth_memo *memo, struct auth_who *out, struct err *e)
 {
 	CLEANUP(auth_jwt_release) struct auth_jwt t = { 0 };
 	struct digest sha256;
@@ -156,14 +229,18 @@ static enum auth_result check_token(struct auth *a, const char *text, struct aut
 	else if (auth_jwt_parse(text, &t, e) == 0)
 		result = verify(a, &t, keys, generation, &sha256, out, e);
 	auth_set_put(keys);
+	if (result == AUTH_OK)
+		remember_token(memo, authorization, &sha256);
 	return result;
 }
 
 /* -- the whole ------------------------------------------------------------------------------- */
 
-enum auth_result auth_check(struct auth *a, const char *authorization, struct auth_who *out,
-			    struct err *e)
+enum auth_result auth_check(struct auth *a, const char *authorization, struct auth_memo *memo,
+			    struct auth_who *out, struct err *e)
 {
+	if (authorization && knows_again(a, authorization, memo, out))
+		return AUTH_OK;
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(AUTH_HEADER_MAX);
 	if (authorization && !auth_header_parse(authorization, &text)) {
 		err_set(e, ERR_AUTH, "the credentials are malformed");
@@ -175,9 +252,9 @@ enum auth_result auth_check(struct auth *a, const char *authorization, struct au
 	else if (none)
 		err_set(e, ERR_AUTH, "a key is needed");
 	else if (!a->set || str_starts(buf_str(&text), AUTH_KEY_PREFIX))
-		return check_key(a, buf_str(&text), out, e);
+		return check_key(a, buf_str(&text), authorization, memo, out, e);
 	else
-		return check_token(a, buf_str(&text), out, e);
+		return check_token(a, buf_str(&text), authorization, memo, out, e);
 	return none && a->open ? AUTH_OK : AUTH_REFUSED;
 }
 

@@ -17,6 +17,7 @@
 #define FERRY_AUTH_AUTH_H
 
 #include "auth/scope.h"
+#include "hash/sha256.h"
 #include "util/cancel.h"
 #include "util/clock.h"
 
@@ -26,6 +27,7 @@
 /* A bearer token that stands for no credentials: registries give clients without any a token. */
 #define AUTH_ANONYMOUS "anonymous"
 
+struct auth_key;
 struct auth_keys;
 struct auth_who {
 	char *name;   /* of the key, or the token's subject behind AUTH_TOKEN_PREFIX: for limits
@@ -67,9 +69,20 @@ enum auth_result {
 	AUTH_WAIT,    /* auth_refresh() in a worker, then again */
 	AUTH_LATER,   /* 503: the key set cannot be read at present; *e says so */
 };
-/* `authorization`: the header's value (Bearer, or Basic with the key as password), or NULL. */
+/* The credentials that a connection showed last: while it shows the same ones, they are not hashed
+ * again. Zeroed before its first use. */
+struct auth_memo {
+	char *authorization;    /* secret; NULL: it showed none that were right */
+	struct auth_keys *keys; /* NULL: it was a token, */
+	const struct auth_key *key;
+	struct digest token; /* whose SHA-256 this is */
+};
+void auth_memo_release(struct auth_memo *m);
+/* `authorization`: the header's value (Bearer, or Basic with the key as password), or NULL. memo
+ * may be NULL. */
 WARN_UNUSED enum auth_result auth_check(struct auth *a, const char *authorization,
-					struct auth_who *out, struct err *e);
+					struct auth_memo *memo, struct auth_who *out,
+					struct err *e);
 /* Reads the key set. At most every few seconds, whatever the callers send. */
 void auth_refresh(struct auth *a);
 

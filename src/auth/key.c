@@ -205,6 +205,11 @@ static bool is_key(const char *text)
 	return strlen(text) == AUTH_KEY_LEN && str_starts(text, AUTH_KEY_PREFIX) && text[at] == '_';
 }
 
+bool auth_key_has_expired(const struct auth_key *k, int64_t now_s)
+{
+	return k->expires_s && now_s >= k->expires_s;
+}
+
 const struct auth_key *auth_keys_find(const struct auth_keys *k, const char *text,
 				      struct sha256 *hash, int64_t now_s, bool *expired)
 {
@@ -221,7 +226,7 @@ const struct auth_key *auth_keys_find(const struct auth_keys *k, const char *tex
 	const struct auth_key *compared = found ? found : &sought;
 	if (CRYPTO_memcmp(compared->sha256.bytes, sha256.bytes, DIGEST_SIZE) != 0 || !found)
 		return NULL;
-	*expired = found->expires_s && now_s >= found->expires_s;
+	*expired = auth_key_has_expired(found, now_s);
 	return *expired ? NULL : found;
 }
 

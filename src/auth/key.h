@@ -53,6 +53,8 @@ struct sha256;
 const struct auth_key *auth_keys_find(const struct auth_keys *k, const char *text,
 				      struct sha256 *hash, int64_t now_s, bool *expired);
 
+bool auth_key_has_expired(const struct auth_key *k, int64_t now_s);
+
 /* What may be shown of a key: its id, name, scopes and times. */
 void auth_key_json(const struct auth_key *k, json_t *object);
 

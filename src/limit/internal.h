@@ -37,7 +37,7 @@ struct limit_client {
 	char *name;
 	struct limit_count counts[LIMIT_RATES];
 	struct limit_open open;
-	unsigned held; /* by questions, and by those that wait for them: it stays */
+	unsigned held; /* by limit_hold(), by questions, and by those that wait for them */
 	struct {
 		struct limit_client *next; /* of the questions to Redis */
 	} queued[LIMIT_KINDS];
@@ -63,9 +63,9 @@ struct limit_table {
 };
 WARN_UNUSED int limit_table_init(struct limit_table *t, const struct clock *clock, struct err *e);
 void limit_table_release(struct limit_table *t);
-/* Locks its shard, which limit_table_unlock() gives back. */
-struct limit_client *limit_table_lock(struct limit_table *t, const char *name);
-void limit_table_unlock(struct limit_client *c);
+struct limit_client *limit_table_hold(struct limit_table *t, const char *name);
+void limit_lock(struct limit_client *c); /* its shard */
+void limit_unlock(struct limit_client *c);
 uint64_t limit_table_count(struct limit_table *t);
 
 /* -- the limits -------------------------------------------------------------------------------- */

@@ -109,14 +109,14 @@ static enum limit_result no_limit(struct limit *l, struct limit_state *out)
 	return LIMIT_YES;
 }
 
-enum limit_result limit_request(struct limit *l, const char *client, struct limit_state *out)
+enum limit_result limit_request(struct limit *l, struct limit_client *c, struct limit_state *out)
 {
-	if (l->gcra[LIMIT_REQUESTS].rate_s <= 0)
+	if (!c || l->gcra[LIMIT_REQUESTS].rate_s <= 0)
 		return no_limit(l, out);
-	struct limit_client *c = limit_table_lock(&l->table, client);
+	limit_lock(c);
 	enum limit_result r = limit_asks_redis(l) ? decide_shared(l, c, out)
 						  : decide_alone(l, c, out);
-	limit_table_unlock(c);
+	limit_unlock(c);
 	return r;
 }
 
@@ -141,15 +141,15 @@ static enum limit_result await_answer(struct limit *l, struct limit_client *c,
 	return decide_alone(l, c, out);
 }
 
-enum limit_result limit_ask(struct limit *l, const char *client, struct limit_state *out)
+enum limit_result limit_ask(struct limit *l, struct limit_client *c, struct limit_state *out)
 {
-	if (l->gcra[LIMIT_REQUESTS].rate_s <= 0)
+	if (!c || l->gcra[LIMIT_REQUESTS].rate_s <= 0)
 		return no_limit(l, out);
-	struct limit_client *c = limit_table_lock(&l->table, client);
+	limit_lock(c);
 	c->held++;
 	enum limit_result r = await_answer(l, c, out);
 	c->held--;
-	limit_table_unlock(c);
+	limit_unlock(c);
 	return r;
 }
 
@@ -191,16 +191,25 @@ static uint64_t bytes_shared(struct limit *l, struct limit_client *c, uint64_t w
 	return 0;
 }
 
-uint64_t limit_bytes(struct limit *l, const char *client, uint64_t wanted, uint64_t *wait_ms)
+uint64_t limit_bytes(struct limit *l, struct limit_client *c, uint64_t wanted, uint64_t *wait_ms)
 {
 	*wait_ms = 0;
-	if (l->gcra[LIMIT_BYTES].rate_s <= 0 || !wanted)
+	if (!c || l->gcra[LIMIT_BYTES].rate_s <= 0 || !wanted)
 		return wanted;
-	struct limit_client *c = limit_table_lock(&l->table, client);
+	limit_lock(c);
 	uint64_t given = limit_asks_redis(l) ? bytes_shared(l, c, wanted, wait_ms)
 					     : bytes_alone(l, c, wanted, wait_ms);
-	limit_table_unlock(c);
+	limit_unlock(c);
 	return given;
+}
+
+/* -- clients --------------------------------------------------------------------------------- */
+
+struct limit_client *limit_hold(struct limit *l, const char *name)
+{
+	bool limits = l->connections || l->gcra[LIMIT_REQUESTS].rate_s > 0 ||
+		      l->gcra[LIMIT_BYTES].rate_s > 0;
+	return limits ? limit_table_hold(&l->table, name) : NULL;
 }
 
 /* -- the whole ------------------------------------------------------------------------------- */

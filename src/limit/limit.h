@@ -43,20 +43,22 @@ struct limit_state {    /* draft-ietf-httpapi-ratelimit-headers */
 	uint64_t retry_after_s; /* LIMIT_NO: when the next one is admitted */
 	const char *policy;     /* RateLimit-Policy: always the same; borrowed. NULL: no limit */
 };
+/* Whom the limits count: the name of a key, or an address (IPv6: the /64). NULL, where no limit is
+ * set: the functions below then admit everything. Those that are held stay in memory. */
+struct limit_client *limit_hold(struct limit *l, const char *name);
+void limit_release(struct limit_client *c);
+
 enum limit_result { LIMIT_YES, LIMIT_NO, LIMIT_ASK };
-/* One request of a client: its key's name, or its address (IPv6: the /64). Does not wait: LIMIT_ASK
- * means limit_ask() in a worker, which has the answer. */
-WARN_UNUSED enum limit_result limit_request(struct limit *l, const char *client,
+/* One request. Does not wait: LIMIT_ASK means limit_ask() in a worker, which has the answer. */
+WARN_UNUSED enum limit_result limit_request(struct limit *l, struct limit_client *c,
 					    struct limit_state *out);
-WARN_UNUSED enum limit_result limit_ask(struct limit *l, const char *client,
+WARN_UNUSED enum limit_result limit_ask(struct limit *l, struct limit_client *c,
 					struct limit_state *out);
 /* Bytes that may be sent now, which then count: at most `wanted`; 0: none before *wait_ms have
  * passed. */
-uint64_t limit_bytes(struct limit *l, const char *client, uint64_t wanted, uint64_t *wait_ms);
-/* Does not wait. False: there are too many. Otherwise, *out is for limit_disconnect(); NULL where
- * no limit is set. */
-struct limit_client;
-bool limit_connect(struct limit *l, const char *client, struct limit_client **out);
+uint64_t limit_bytes(struct limit *l, struct limit_client *c, uint64_t wanted, uint64_t *wait_ms);
+/* Does not wait. False: there are too many. A client that is connected need not be held. */
+bool limit_connect(struct limit *l, struct limit_client *c);
 void limit_disconnect(struct limit *l, struct limit_client *c);
 
 struct limit_stats {

@@ -25,31 +25,27 @@ static void tell(struct limit *l, struct limit_client *c)
 		limit_shared_tell(l->shared, c);
 }
 
-bool limit_connect(struct limit *l, const char *client, struct limit_client **out)
+bool limit_connect(struct limit *l, struct limit_client *c)
 {
-	*out = NULL;
-	if (!l->connections)
+	if (!c || !l->connections)
 		return true;
-	struct limit_client *c = limit_table_lock(&l->table, client);
+	limit_lock(c);
 	bool may = c->open.here + others(l, c) < l->connections;
-	if (may) {
-		c->open.here++;
-		*out = c;
-	}
+	c->open.here += may;
 	if (may || now_us(l) >= c->open.said_us + ASK_AGAIN_US)
 		tell(l, c);
-	limit_table_unlock(c);
+	limit_unlock(c);
 	return may;
 }
 
 void limit_disconnect(struct limit *l, struct limit_client *c)
 {
-	if (!c)
+	if (!c || !l->connections)
 		return;
-	pthread_mutex_lock(&c->shard->lock);
+	limit_lock(c);
 	c->open.here--;
 	tell(l, c);
-	limit_table_unlock(c);
+	limit_unlock(c);
 }
 
 void limit_tell_open(struct limit *l)

@@ -16,7 +16,8 @@
 /* Between two questions for a client that has nothing left. */
 #define REFUSED_US 5000.0
 
-#define TELL_MS 1000 /* between two looks at connections that last */
+#define TELL_MS 1000  /* between two looks at connections that last */
+#define OPEN_US 50000 /* between two tellings: connections come and go with each request */
 
 static const char *const kind_names[LIMIT_KINDS] = { "requests", "bytes", "connections" };
 
@@ -36,6 +37,7 @@ struct limit_shared {
 	pthread_mutex_t lock; /* of what follows; taken after that of a shard */
 	pthread_cond_t work, tried;
 	struct limit_client *first[LIMIT_KINDS];
+	uint64_t open_us; /* when it was told of connections last */
 	bool end, has_tried;
 	char fault[sizeof((struct limit_stats *)NULL)->fault];
 };
@@ -53,7 +55,8 @@ static void enqueue(struct limit_shared *s, struct limit_client *c, enum limit_k
 	pthread_mutex_lock(&s->lock);
 	c->queued[kind].next = s->first[kind];
 	s->first[kind] = c;
-	pthread_cond_signal(&s->work);
+	if (kind != LIMIT_OPEN || !c->queued[kind].next)
+		pthread_cond_signal(&s->work);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -78,16 +81,28 @@ void limit_shared_tell(struct limit_shared *s, struct limit_client *c)
 	enqueue(s, c, LIMIT_OPEN);
 }
 
+/* With the lock. */
+static bool is_due(const struct limit_shared *s, unsigned kind, uint64_t now_us)
+{
+	return s->first[kind] && (kind != LIMIT_OPEN || s->open || now_us >= s->open_us + OPEN_US);
+}
+
 /* With the lock: takes up to `max` of them. */
 static size_t take(struct limit_shared *s, struct question *out, size_t max)
 {
+	uint64_t now_us = clock_now_us(NULL);
 	size_t count = 0;
-	for (unsigned kind = 0; kind < LIMIT_KINDS; kind++)
+	for (unsigned kind = 0; kind < LIMIT_KINDS; kind++) {
+		if (!is_due(s, kind, now_us))
+			continue;
+		if (kind == LIMIT_OPEN && count < max)
+			s->open_us = now_us;
 		while (s->first[kind] && count < max) {
 			struct limit_client *c = s->first[kind];
 			s->first[kind] = c->queued[kind].next;
 			out[count++] = (struct question){ c, (enum limit_kind)kind };
 		}
+	}
 	return count;
 }
 
@@ -199,24 +214,24 @@ static int connect_now(struct limit_shared *s, uint64_t *pause_ms)
 }
 
 /* With the lock. */
-static bool has_work(const struct limit_shared *s)
+static bool has_work(const struct limit_shared *s, uint64_t now_us)
 {
 	bool has = s->open;
 	for (unsigned kind = 0; kind < LIMIT_KINDS; kind++)
-		has |= s->first[kind] != NULL;
+		has |= is_due(s, kind, now_us);
 	return has;
 }
 
 /* Until the time is over or, with `works`, there is work. False: it ends. */
 static bool rest(struct limit_shared *s, uint64_t ms, bool works)
 {
-	uint64_t end_us = clock_now_us(NULL) + ms * 1000;
+	uint64_t now_us = clock_now_us(NULL), end_us = now_us + ms * 1000;
 	pthread_mutex_lock(&s->lock);
-	while (!s->end && !(works && has_work(s))) {
-		uint64_t now_us = clock_now_us(NULL);
-		if (now_us >= end_us)
-			break;
-		os_cond_wait(&s->work, &s->lock, (unsigned)((end_us - now_us) / 1000 + 1));
+	while (!s->end && now_us < end_us && !(works && has_work(s, now_us))) {
+		bool tells = works && s->first[LIMIT_OPEN];
+		uint64_t until_us = tells ? MIN(end_us, s->open_us + OPEN_US) : end_us;
+		os_cond_wait(&s->work, &s->lock, (unsigned)((until_us - now_us) / 1000 + 1));
+		now_us = clock_now_us(NULL);
 	}
 	bool goes_on = !s->end;
 	pthread_mutex_unlock(&s->lock);

@@ -53,12 +53,10 @@ static void sweep(struct limit_shard *shard, double now)
 		}
 }
 
-struct limit_client *limit_table_lock(struct limit_table *t, const char *name)
+/* With the lock. */
+static struct limit_client *find(struct limit_table *t, struct limit_shard *shard,
+				 struct limit_client **bucket, const char *name)
 {
-	uint64_t hash = hash_of(t, name);
-	struct limit_shard *shard = &t->shards[hash % LIMIT_SHARDS];
-	struct limit_client **bucket = &shard->buckets[hash / LIMIT_SHARDS % LIMIT_BUCKETS];
-	pthread_mutex_lock(&shard->lock);
 	for (struct limit_client *c = *bucket; c; c = c->next)
 		if (strcmp(c->name, name) == 0)
 			return c;
@@ -75,9 +73,35 @@ struct limit_client *limit_table_lock(struct limit_table *t, const char *name)
 	return c;
 }
 
-void limit_table_unlock(struct limit_client *c)
+struct limit_client *limit_table_hold(struct limit_table *t, const char *name)
+{
+	uint64_t hash = hash_of(t, name);
+	struct limit_shard *shard = &t->shards[hash % LIMIT_SHARDS];
+	pthread_mutex_lock(&shard->lock);
+	struct limit_client *c = find(t, shard,
+				      &shard->buckets[hash / LIMIT_SHARDS % LIMIT_BUCKETS], name);
+	c->held++;
+	pthread_mutex_unlock(&shard->lock);
+	return c;
+}
+
+void limit_lock(struct limit_client *c)
+{
+	pthread_mutex_lock(&c->shard->lock);
+}
+
+void limit_unlock(struct limit_client *c)
 {
 	pthread_mutex_unlock(&c->shard->lock);
+}
+
+void limit_release(struct limit_client *c)
+{
+	if (!c)
+		return;
+	limit_lock(c);
+	c->held--;
+	limit_unlock(c);
 }
 
 uint64_t limit_table_count(struct limit_table *t)

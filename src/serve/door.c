@@ -99,7 +99,7 @@ static void leave(struct entrance *n, void **ctx)
 	if (c->next)
 		c->next->at = c->at;
 	pthread_mutex_unlock(&d->lock);
-	exchange_discount_caller(c);
+	exchange_forget_caller(c);
 	atomic_store(&d->left_us, clock_now_us(d->edge->clock));
 	atomic_fetch_sub(&d->edge->counts.connections, 1);
 	atomic_fetch_sub(&n->connections, 1);

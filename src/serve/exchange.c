@@ -206,8 +206,8 @@ static enum went step_who(struct exchange *x)
 		auth_who_trust(&x->who);
 	if (x->caller->trusted || x->fault)
 		return know(x);
-	enum auth_result r = auth_check(x->edge->auth, exchange_header(x, "Authorization"), &x->who,
-					&why);
+	enum auth_result r = auth_check(x->edge->auth, exchange_header(x, "Authorization"),
+					&x->caller->memo, &x->who, &why);
 	if (r == AUTH_WAIT)
 		return wait_for(x, refresh_keys);
 	x->later = r == AUTH_LATER;

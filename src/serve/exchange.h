@@ -36,9 +36,16 @@ size_t exchange_lot_parked(struct exchange_lot *l);
 struct exchange_caller {
 	struct exchange_caller *next, **at; /* the door's list */
 	struct exchange_lot *lot;
-	char address[CLIENT_TEXT];    /* "192.0.2.1", "2001:db8::1", "unix" */
-	uint8_t bytes[16];            /* as settings_serve_address() has it */
-	bool trusted;                 /* by the Unix socket for administration */
+	char address[CLIENT_TEXT]; /* "192.0.2.1", "2001:db8::1", "unix" */
+	uint8_t bytes[16];         /* as settings_serve_address() has it */
+	bool trusted;              /* by the Unix socket for administration */
+	/* Whom limits count, once that is known; kept from request to request. It is of the key,
+	 * or of the address if that is NULL. */
+	struct limit_client *client;
+	bool knows_client;
+	struct auth_memo memo;
+	char *client_key;
+	uint8_t client_bytes[16];
 	struct limit_client *counted; /* by limit_connect() */
 	bool refused;                 /* by it */
 	int fd;
@@ -49,7 +56,7 @@ struct exchange_caller {
 
 /* Counts its connection, and says whether that is one too many; at the end, takes it back. */
 void exchange_count_caller(struct exchange_caller *c);
-void exchange_discount_caller(struct exchange_caller *c);
+void exchange_forget_caller(struct exchange_caller *c);
 
 /* The callbacks of libmicrohttpd, for the door. */
 void *exchange_begin(void *lot, const char *target, struct MHD_Connection *connection);

@@ -105,28 +105,55 @@ void exchange_know_caller(struct exchange *x)
 			     host && is_host(host) ? host : "localhost");
 }
 
-/* "key NAME", without what printf() takes for each request. No address has a blank: a key cannot be
- * named like one. */
-static char *named(const char *name)
+/* Clients have the names of their addresses, or "key NAME": no address has a blank. */
+static struct limit_client *hold_key(struct limit *l, const char *key)
 {
-	static const char front[] = "key ";
-	size_t len = strlen(name) + 1;
-	char *text = mem_alloc(sizeof front - 1 + len);
-	memcpy(text, front, sizeof front - 1);
-	memcpy(text + sizeof front - 1, name, len);
-	return text;
+	CLEANUP(mem_free_ptr) char *name = mem_printf("key %s", key);
+	return limit_hold(l, name);
+}
+
+static struct limit_client *hold_address(struct limit *l, const uint8_t bytes[16])
+{
+	char network[CLIENT_NETWORK];
+	serve_client_network(bytes, network);
+	return limit_hold(l, network);
+}
+
+static bool is_client(const struct exchange_caller *c, const char *key, const uint8_t bytes[16])
+{
+	if (!c->knows_client || !key != !c->client_key)
+		return false;
+	return key ? strcmp(key, c->client_key) == 0
+		   : memcmp(bytes, c->client_bytes, sizeof c->client_bytes) == 0;
+}
+
+static void forget_client(struct exchange_caller *c)
+{
+	limit_release(c->client);
+	free(c->client_key);
+	c->client = NULL;
+	c->client_key = NULL;
+	c->knows_client = false;
+}
+
+static void remember_client(struct exchange_caller *c, const char *key, const uint8_t bytes[16])
+{
+	struct limit *l = c->lot->edge->limit;
+	c->client = key ? hold_key(l, key) : hold_address(l, bytes);
+	c->client_key = key ? mem_strdup(key) : NULL;
+	c->knows_client = true;
+	memcpy(c->client_bytes, bytes, sizeof c->client_bytes);
 }
 
 void exchange_know_client(struct exchange *x)
 {
-	char network[CLIENT_NETWORK];
-	free(x->client);
-	if (x->who.known && x->who.name && *x->who.name) {
-		x->client = named(x->who.name);
-		return;
+	struct exchange_caller *c = x->caller;
+	const char *key = x->who.known && x->who.name && *x->who.name ? x->who.name : NULL;
+	if (!is_client(c, key, x->bytes)) {
+		forget_client(c);
+		remember_client(c, key, x->bytes);
 	}
-	serve_client_network(x->bytes, network);
-	x->client = mem_strdup(network);
+	x->client = c->client;
 }
 
 /* Connections from fronts, and those with a key, count by the requests that are being answered. */
@@ -134,21 +161,26 @@ bool exchange_count_request(struct exchange *x)
 {
 	if (!x->edge->set->connections || x->who.trusted || (x->caller->counted && !x->who.known))
 		return true;
-	return limit_connect(x->edge->limit, x->client, &x->counted);
+	if (!limit_connect(x->edge->limit, x->client))
+		return false;
+	x->counted = x->client;
+	return true;
 }
 
 /* Those of a front are its clients', which nobody can tell apart before their requests. */
 void exchange_count_caller(struct exchange_caller *c)
 {
 	struct edge *e = c->lot->edge;
-	char client[CLIENT_NETWORK];
-	serve_client_network(c->bytes, client);
 	if (!e->set->connections || c->trusted || is_front(e, c->bytes))
 		return;
-	c->refused = !limit_connect(e->limit, client, &c->counted);
+	remember_client(c, NULL, c->bytes);
+	c->refused = !limit_connect(e->limit, c->client);
+	c->counted = c->refused ? NULL : c->client;
 }
 
-void exchange_discount_caller(struct exchange_caller *c)
+void exchange_forget_caller(struct exchange_caller *c)
 {
 	limit_disconnect(c->lot->edge->limit, c->counted);
+	forget_client(c);
+	auth_memo_release(&c->memo);
 }

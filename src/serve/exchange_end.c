@@ -72,7 +72,6 @@ static void release(struct exchange *x)
 	edge_views_release(x->views);
 	buf_release(&x->body);
 	limit_disconnect(x->edge->limit, x->counted);
-	free(x->client);
 	free(x->refusal);
 	free(x->base);
 	free(x->path);

@@ -44,7 +44,7 @@ struct exchange {
 	char *base;
 	char address[CLIENT_TEXT];    /* of the client, also behind a front */
 	uint8_t bytes[16];            /* the same */
-	char *client;                 /* whom limits count */
+	struct limit_client *client;  /* the caller's */
 	struct limit_client *counted; /* by limit_connect() */
 	char *refusal;                /* why the credentials are refused; NULL: they are not */
 	bool later;                   /* they are not: they cannot be checked at present */

@@ -144,6 +144,31 @@ static void add(struct MHD_Response *r, const char *name, const char *value)
 		(void)MHD_add_response_header(r, name, value);
 }
 
+static char *put(char *to, const char *text)
+{
+	size_t len = strlen(text);
+	memcpy(to, text, len);
+	return to + len;
+}
+
+static char *put_number(char *to, uint64_t n)
+{
+	char digits[20], *at = digits + sizeof digits;
+	do
+		*--at = (char)('0' + n % 10);
+	while (n /= 10);
+	size_t len = (size_t)(digits + sizeof digits - at);
+	memcpy(to, at, len);
+	return to + len;
+}
+
+/* printf() takes a twentieth of the time of a request. */
+static void write_state(const struct limit_state *l, char text[128])
+{
+	char *to = put_number(put(text, "\"requests\";r="), l->remaining);
+	*put_number(put(to, ";t="), l->reset_s) = '\0';
+}
+
 static void add_limit(const struct exchange *x, struct MHD_Response *r)
 {
 	const struct limit_state *l = &x->limit;
@@ -151,8 +176,7 @@ static void add_limit(const struct exchange *x, struct MHD_Response *r)
 	if (!x->limited || l->limit == 0)
 		return;
 	add(r, "RateLimit-Policy", l->policy);
-	snprintf(text, sizeof text, "\"requests\";r=%llu;t=%llu", (ull)l->remaining,
-		 (ull)l->reset_s);
+	write_state(l, text);
 	add(r, "RateLimit", text);
 	if (x->status != 429)
 		return;

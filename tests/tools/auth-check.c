@@ -24,6 +24,8 @@ static int64_t wall_s(void *ctx)
 
 static const struct clock ahead = { .now_us = now_us, .wall_s = wall_s };
 
+static struct auth_memo memo; /* all of them come over one connection */
+
 static void pass(struct auth *a, const char *text)
 {
 	struct err e = ERR_INIT;
@@ -37,11 +39,11 @@ static enum auth_result check(struct auth *a, const char *token, struct auth_who
 			      struct err *e)
 {
 	CLEANUP(mem_free_ptr) char *value = mem_printf("Bearer %s", token);
-	enum auth_result r = auth_check(a, value, who, e);
+	enum auth_result r = auth_check(a, value, &memo, who, e);
 	if (r != AUTH_WAIT)
 		return r;
 	auth_refresh(a);
-	return auth_check(a, value, who, e);
+	return auth_check(a, value, &memo, who, e);
 }
 
 static void say(struct auth *a, const char *token)
@@ -89,6 +91,7 @@ int main(int argc, char **argv)
 			say(a, line);
 		fflush(stdout);
 	}
+	auth_memo_release(&memo);
 	auth_free(a);
 	return 0;
 }

@@ -13,7 +13,7 @@
 
 struct load {
 	struct limit *limit;
-	const char *client;
+	struct limit_client *client;
 	uint64_t start_us, longest_us;
 };
 
@@ -75,11 +75,12 @@ int main(int argc, char **argv)
 				   .burst = burst,
 				   .redis = argv[1],
 				   .redis_wait_ms = (unsigned)wait_ms };
-	struct load l = { .client = argv[4], .start_us = clock_now_us(NULL) };
+	struct load l = { .start_us = clock_now_us(NULL) };
 	if (limit_new(&o, &l.limit, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return (int)e.class;
 	}
+	l.client = limit_hold(l.limit, argv[4]);
 	while (read_input(&l))
 		request(&l);
 	say(&l);

@@ -59,6 +59,7 @@ struct world {
 	char *dir, *path;
 	struct auth *auth;
 	char text[AUTH_KEY_LEN + 1];
+	struct auth_memo memo; /* of one connection, over which everything comes */
 };
 
 static void world_open(struct world *w, bool open)
@@ -66,6 +67,7 @@ static void world_open(struct world *w, bool open)
 	struct err e = ERR_INIT;
 	struct auth_keys keys = { 0 };
 	w->dir = scratch_new();
+	w->memo = (struct auth_memo){ 0 };
 	w->path = path_join(w->dir, "keys.json");
 	wall = 2000;
 	add(&keys, "team", 5000, w->text);
@@ -77,6 +79,7 @@ static void world_open(struct world *w, bool open)
 
 static void world_close(struct world *w)
 {
+	auth_memo_release(&w->memo);
 	auth_free(w->auth);
 	free(w->path);
 	scratch_free(w->dir);
@@ -87,7 +90,7 @@ static enum auth_result shown(struct world *w, const char *scheme, const char *t
 {
 	CLEANUP(mem_free_ptr) char *value = mem_printf("%s %s", scheme, text);
 	*e = (struct err)ERR_INIT;
-	return auth_check(w->auth, value, who, e);
+	return auth_check(w->auth, value, &w->memo, who, e);
 }
 
 static void a_key_is_who_it_was_made_for(void **state)
@@ -112,6 +115,30 @@ static void a_key_is_who_it_was_made_for(void **state)
 	assert_int_equal(shown(&w, "Basic", buf_str(&basic), &who, &e), AUTH_OK);
 	assert_string_equal(who.name, "team");
 	auth_who_release(&who);
+	world_close(&w);
+}
+
+static void a_connection_may_show_one_key_after_the_other(void **state)
+{
+	(void)state;
+	struct world w;
+	struct err e = ERR_INIT;
+	struct auth_who who;
+	struct auth_keys keys = { 0 };
+	char other[AUTH_KEY_LEN + 1];
+	world_open(&w, false);
+	assert_ok(auth_keys_load(w.path, &keys, &e), &e);
+	add(&keys, "other", 0, other);
+	assert_ok(auth_keys_write(w.path, &keys, &e), &e);
+	auth_keys_release(&keys);
+	assert_ok(auth_reload(w.auth, &e), &e);
+	for (int i = 0; i < 4; i++) {
+		const char *text = i % 2 ? other : w.text;
+		assert_int_equal(shown(&w, "Bearer", text, &who, &e), AUTH_OK);
+		assert_string_equal(who.name, i % 2 ? "other" : "team");
+		auth_who_release(&who);
+		assert_int_equal(shown(&w, "Bearer", "ferry_", &who, &e), AUTH_REFUSED);
+	}
 	world_close(&w);
 }
 
@@ -145,13 +172,19 @@ static void a_key_ends_when_it_expires_and_when_it_is_revoked(void **state)
 	struct auth_keys none = { 0 };
 	world_open(&w, false);
 	wall = 4999;
-	assert_int_equal(shown(&w, "Bearer", w.text, &who, &e), AUTH_OK);
-	auth_who_release(&who);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(shown(&w, "Bearer", w.text, &who, &e), AUTH_OK);
+		assert_string_equal(who.name, "team");
+		assert_non_null(w.memo.key);
+		auth_who_release(&who);
+	}
 	wall = 5000;
 	assert_int_equal(shown(&w, "Bearer", w.text, &who, &e), AUTH_REFUSED);
 	assert_string_equal(e.text, "the key has expired");
 	wall = 2000;
 	e = (struct err)ERR_INIT;
+	assert_int_equal(shown(&w, "Bearer", w.text, &who, &e), AUTH_OK);
+	auth_who_release(&who);
 	assert_ok(auth_keys_write(w.path, &none, &e), &e);
 	assert_ok(auth_reload(w.auth, &e), &e);
 	assert_int_equal(shown(&w, "Bearer", w.text, &who, &e), AUTH_REFUSED);
@@ -188,19 +221,19 @@ static void without_credentials_it_depends_on_whether_it_is_open(void **state)
 	struct err e = ERR_INIT;
 	struct auth_who who;
 	world_open(&w, true);
-	assert_int_equal(auth_check(w.auth, NULL, &who, &e), AUTH_OK);
+	assert_int_equal(auth_check(w.auth, NULL, NULL, &who, &e), AUTH_OK);
 	assert_false(who.known);
 	assert_true(auth_may(&who, AUTH_PULL, "any", NULL));
 	assert_false(auth_may(&who, AUTH_METRICS, NULL, NULL));
 	assert_false(auth_may(&who, AUTH_PRELOAD, "any", NULL));
 	auth_who_release(&who);
 	/* Wrong ones are not taken for none. */
-	assert_int_equal(auth_check(w.auth, "Bearer ferry_x", &who, &e), AUTH_REFUSED);
+	assert_int_equal(auth_check(w.auth, "Bearer ferry_x", NULL, &who, &e), AUTH_REFUSED);
 	assert_true(auth_has_credentials(w.auth));
 	world_close(&w);
 
 	world_open(&w, false);
-	assert_int_equal(auth_check(w.auth, NULL, &who, &e), AUTH_REFUSED);
+	assert_int_equal(auth_check(w.auth, NULL, NULL, &who, &e), AUTH_REFUSED);
 	world_close(&w);
 }
 
@@ -435,12 +468,12 @@ static void only_few_wait_for_a_key_set_that_does_not_answer(void **state)
 	assert_ok(auth_new(&o, &c.auth, &e), &e);
 	assert_int_equal(listen(fd, 1), 0);
 	wall += 60;
-	assert_int_equal(auth_check(c.auth, token, &who, &e), AUTH_WAIT);
+	assert_int_equal(auth_check(c.auth, token, NULL, &who, &e), AUTH_WAIT);
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_set, &c), 0);
 	do
 		e = (struct err)ERR_INIT;
-	while (auth_check(c.auth, token, &who, &e) != AUTH_LATER);
+	while (auth_check(c.auth, token, NULL, &who, &e) != AUTH_LATER);
 	auth_refresh(c.auth);
 	assert_int_equal(c.done, 0);
 	cancel_ask(&cancel, SIGTERM);
@@ -454,6 +487,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_is_who_it_was_made_for),
+		cmocka_unit_test(a_connection_may_show_one_key_after_the_other),
 		cmocka_unit_test(a_wrong_key_is_refused_without_a_word_of_it),
 		cmocka_unit_test(a_key_ends_when_it_expires_and_when_it_is_revoked),
 		cmocka_unit_test(a_broken_file_leaves_the_keys_and_a_missing_one_none),

@@ -20,11 +20,32 @@ static struct limit *make(struct fake_clock *clock, struct limit_options o)
 
 static unsigned admitted(struct limit *l, const char *client, unsigned requests)
 {
+	struct limit_client *c = limit_hold(l, client);
 	struct limit_state s;
 	unsigned yes = 0;
 	for (unsigned i = 0; i < requests; i++)
-		yes += limit_request(l, client, &s) == LIMIT_YES;
+		yes += limit_request(l, c, &s) == LIMIT_YES;
+	limit_release(c);
 	return yes;
+}
+
+/* For tests with one client, which is never released. */
+static enum limit_result request(struct limit *l, struct limit_state *out)
+{
+	return limit_request(l, limit_hold(l, "a"), out);
+}
+
+static uint64_t bytes(struct limit *l, uint64_t wanted, uint64_t *wait_ms)
+{
+	return limit_bytes(l, limit_hold(l, "a"), wanted, wait_ms);
+}
+
+static bool connect_to(struct limit *l, const char *name)
+{
+	struct limit_client *c = limit_hold(l, name);
+	bool may = limit_connect(l, c);
+	limit_release(c);
+	return may;
 }
 
 static void a_client_has_its_burst_and_then_its_rate(void **state)
@@ -67,18 +88,18 @@ static void the_state_says_what_is_left_and_when_to_come_again(void **state)
 	struct limit_state s;
 	CLEANUP_PTR(limit_free)
 	struct limit *l = make(&c, (struct limit_options){ .requests_s = 0.5, .burst = 3 });
-	assert_int_equal(limit_request(l, "a", &s), LIMIT_YES);
+	assert_int_equal(request(l, &s), LIMIT_YES);
 	assert_int_equal(s.limit, 3);
 	assert_int_equal(s.window_s, 6);
 	assert_int_equal(s.remaining, 2);
 	assert_int_equal(s.reset_s, 2);
 	assert_int_equal(s.retry_after_s, 0);
 	assert_int_equal(admitted(l, "a", 2), 2);
-	assert_int_equal(limit_request(l, "a", &s), LIMIT_NO);
+	assert_int_equal(request(l, &s), LIMIT_NO);
 	assert_int_equal(s.remaining, 0);
 	assert_int_equal(s.retry_after_s, 2);
 	c.now_us += 1500000;
-	assert_int_equal(limit_request(l, "a", &s), LIMIT_NO);
+	assert_int_equal(request(l, &s), LIMIT_NO);
 	assert_int_equal(s.retry_after_s, 1);
 }
 
@@ -90,12 +111,13 @@ static void without_a_limit_everything_is_admitted(void **state)
 	uint64_t wait_ms;
 	CLEANUP_PTR(limit_free) struct limit *l = make(&c, (struct limit_options){ 0 });
 	assert_int_equal(admitted(l, "a", 1000), 1000);
-	assert_int_equal(limit_request(l, "a", &s), LIMIT_YES);
+	assert_int_equal(request(l, &s), LIMIT_YES);
 	assert_int_equal(s.limit, 0);
-	assert_int_equal(limit_bytes(l, "a", GIB, &wait_ms), GIB);
-	struct limit_client *of;
-	assert_true(limit_connect(l, "a", &of));
-	limit_disconnect(l, of);
+	assert_int_equal(bytes(l, GIB, &wait_ms), GIB);
+	assert_null(limit_hold(l, "a"));
+	assert_true(limit_connect(l, NULL));
+	limit_disconnect(l, NULL);
+	limit_release(NULL);
 	struct limit_stats stats;
 	limit_stats(l, &stats);
 	assert_int_equal(stats.clients, 0);
@@ -110,7 +132,7 @@ static void bytes_come_at_their_rate(void **state)
 	struct limit *l = make(&c, (struct limit_options){ .bytes_s = MIB });
 	start = c.now_us;
 	while (c.now_us < start + 10 * (uint64_t)1000000) {
-		uint64_t given = limit_bytes(l, "a", 256 * KIB, &wait_ms);
+		uint64_t given = bytes(l, 256 * KIB, &wait_ms);
 		assert_true(given || wait_ms);
 		total += given;
 		c.now_us += wait_ms * 1000;
@@ -126,12 +148,12 @@ static void small_rests_are_sent_too(void **state)
 	uint64_t wait_ms;
 	CLEANUP_PTR(limit_free)
 	struct limit *l = make(&c, (struct limit_options){ .bytes_s = MIB });
-	assert_int_equal(limit_bytes(l, "a", MIB, &wait_ms), MIB);
-	assert_int_equal(limit_bytes(l, "a", 100, &wait_ms), 0);
+	assert_int_equal(bytes(l, MIB, &wait_ms), MIB);
+	assert_int_equal(bytes(l, 100, &wait_ms), 0);
 	assert_int_equal(wait_ms, 1);
 	c.now_us += 1000;
-	assert_int_equal(limit_bytes(l, "a", 100, &wait_ms), 100);
-	assert_int_equal(limit_bytes(l, "a", 0, &wait_ms), 0);
+	assert_int_equal(bytes(l, 100, &wait_ms), 100);
+	assert_int_equal(bytes(l, 0, &wait_ms), 0);
 	assert_int_equal(wait_ms, 0);
 }
 
@@ -141,22 +163,22 @@ static void connections_are_counted_until_they_end(void **state)
 	struct fake_clock c;
 	CLEANUP_PTR(limit_free)
 	struct limit *l = make(&c, (struct limit_options){ .connections = 2 });
-	struct limit_client *of[4];
-	assert_true(limit_connect(l, "a", &of[0]));
-	assert_true(limit_connect(l, "a", &of[1]));
-	assert_false(limit_connect(l, "a", &of[2]));
-	assert_null(of[2]);
-	assert_true(limit_connect(l, "b", &of[2]));
-	limit_disconnect(l, of[0]);
-	assert_true(limit_connect(l, "a", &of[0]));
-	assert_false(limit_connect(l, "a", &of[3]));
+	assert_true(connect_to(l, "a"));
+	assert_true(connect_to(l, "a"));
+	assert_false(connect_to(l, "a"));
+	assert_true(connect_to(l, "b"));
+	limit_disconnect(l, limit_hold(l, "a"));
+	assert_true(connect_to(l, "a"));
+	assert_false(connect_to(l, "a"));
 }
 
 static void connect_range(struct limit *l, unsigned from, unsigned to, struct limit_client **of)
 {
 	for (unsigned i = from; i < to; i++) {
 		CLEANUP(mem_free_ptr) char *name = mem_printf("%u", i);
-		assert_true(limit_connect(l, name, &of[i]));
+		of[i] = limit_hold(l, name);
+		assert_true(limit_connect(l, of[i]));
+		limit_release(of[i]);
 	}
 }
 
