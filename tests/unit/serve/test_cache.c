@@ -52,6 +52,29 @@ int ioctl(int fd, unsigned long request, ...)
 	return verity.error ? -1 : touch(fd);
 }
 
+/* The inode of a file whose bytes the disk cannot read, or fs-verity does not let through: every
+ * read of it is an EIO. 0: there is none. */
+static ino_t unreadable;
+
+static bool is_unreadable(int fd)
+{
+	struct stat st;
+	return unreadable && fstat(fd, &st) == 0 && st.st_ino == unreadable;
+}
+
+/* In the place of the C library's, like the next one. */
+ssize_t read(int fd, void *data, size_t len)
+{
+	errno = EIO;
+	return is_unreadable(fd) ? -1 : (ssize_t)syscall(SYS_read, fd, data, len);
+}
+
+ssize_t pread(int fd, void *data, size_t len, off_t offset)
+{
+	errno = EIO;
+	return is_unreadable(fd) ? -1 : (ssize_t)syscall(SYS_pread64, fd, data, len, offset);
+}
+
 struct world {
 	struct stocked *s;
 	struct cache *c;
@@ -70,6 +93,7 @@ static int set_up(void **state)
 {
 	struct world *w = NEW(struct world);
 	verity.simulated = false;
+	unreadable = 0;
 	w->s = stocked_new();
 	w->o = (struct cache_options){ .home = w->s->store.home, .clock = &w->s->clock };
 	w->file.key = mem_strdup("targets/x");
@@ -630,6 +654,53 @@ static void a_file_that_cannot_have_simulated_fs_verity_does_not_end_it_for_othe
 	assert_reads(w, "one");
 }
 
+static void spoil(struct world *w, const char *text)
+{
+	CLEANUP(mem_free_ptr) char *path = stocked_blob(w->s, text);
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	unreadable = st.st_ino;
+}
+
+static void a_file_that_cannot_be_read_is_removed_and_can_be_fetched_again(void **state)
+{
+	struct world *w = *state;
+	char got[8];
+	struct digest d = put(w, "one");
+	begin(w);
+	assert_reads(w, "one");
+	spoil(w, "one");
+	assert_int_equal(cache_blob_read(w->b, 0, got, 3, &w->e), -ERR_SYSTEM);
+	assert_int_equal(w->e.sys, EIO);
+	assert_int_equal(cache_blob_fd(w->b), -1);
+	assert_not_there(w, "one");
+	/* Before it is fetched, what is there is verified. */
+	err_clear(&w->e);
+	assert_ok(cache_make_room(w->c, &d, 3, &w->e), &w->e);
+	assert_false(stocked_has(w->s, "one"));
+	assert_int_equal(stats(w).rotten, 1);
+	unreadable = 0;
+	fetch(w, "one");
+	assert_reads(w, "one");
+}
+
+static void the_scrub_removes_what_it_cannot_read(void **state)
+{
+	struct world *w = *state;
+	w->o.scrub_s = 30 * DAY_S;
+	w->s->now_s = clock_wall_s(NULL);
+	put(w, "one");
+	put(w, "two");
+	begin(w);
+	spoil(w, "one");
+	w->s->now_s += 29 * DAY_S;
+	cache_scrub(w->c);
+	assert_false(stocked_has(w->s, "one"));
+	assert_not_there(w, "one");
+	assert_int_equal(stats(w).rotten, 1);
+	assert_reads(w, "two");
+}
+
 /* ---- small objects ---- */
 
 static void a_small_object_is_read_as_a_whole(void **state)
@@ -679,6 +750,8 @@ int main(void)
 		TEST(a_file_that_is_read_gets_no_simulated_fs_verity_yet),
 		TEST(a_file_system_without_fs_verity_is_asked_once),
 		TEST(a_file_that_cannot_have_simulated_fs_verity_does_not_end_it_for_others),
+		TEST(a_file_that_cannot_be_read_is_removed_and_can_be_fetched_again),
+		TEST(the_scrub_removes_what_it_cannot_read),
 		TEST(a_small_object_is_read_as_a_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
