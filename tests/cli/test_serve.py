@@ -1,7 +1,9 @@
 """`ferry serve` as a plain mirror: what clients get, and how it starts and stops."""
 
 import contextlib
+import fcntl
 import hashlib
+import http.client
 import json
 import os
 import signal
@@ -14,7 +16,7 @@ import pytest
 
 import schemas
 from conftest import Ferry
-from edges import Edge
+from edges import Edge, Unix
 from publisher import Publisher, object_path
 from servers import FaultServer
 from small_gguf import llama_keys, llama_tensors, write
@@ -276,6 +278,14 @@ def test_the_log_says_what_was_sent_and_only_fronts_say_for_whom(edge, world):
     assert "s3cret" not in text and text.isascii()
 
 
+def test_who_leaves_in_the_middle_of_a_request_is_logged_as_nginx_does(edge):
+    with edge.socket() as s:
+        s.sendall(b"POST /v1/preload HTTP/1.1\r\nHost: x\r\nUser-Agent: leaves\r\n"
+                  b"Content-Length: 9\r\n\r\n{")
+    line = logged(edge, "leaves")
+    assert (line["status"], line["body_bytes_sent"]) == (499, 0)
+
+
 def test_a_new_log_is_begun_after_a_hangup(edge):
     edge.get("/none", User_Agent="before")
     logged(edge, "before")
@@ -371,26 +381,48 @@ def test_systemd_hears_ready_when_healthz_says_it_and_waits_until_then(small):
             while not notify.recv(200).startswith(b"READY=1"):
                 pass
             assert edge.get("/healthz").status == 200
+            # Type=notify-reload waits for both, and for the time in the first.
+            before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            edge.process.send_signal(signal.SIGHUP)
+            while not (reloading := notify.recv(200)).startswith(b"RELOADING=1\nMONOTONIC_USEC="):
+                pass
+            assert int(reloading.rpartition(b"=")[2]) >= before
+            while not notify.recv(200).startswith(b"READY=1"):
+                pass
+
+
+def status_over(connection):
+    with contextlib.closing(connection):
+        connection.request("GET", "/v1/stats")
+        return connection.getresponse().status
 
 
 def test_systemd_hands_over_sockets_and_an_idle_edge_ends(small):
     """sd_listen_fds(3), sd_notify(3): as systemd does it."""
     told = small.work / "notify"
     (small.work / "edge").mkdir(exist_ok=True)
-    with socket.socket() as a, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    admin, unused = small.work / "handed.sock", small.work / "unused.sock"
+    with socket.socket() as a, socket.socket(socket.AF_UNIX) as b, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         a.bind(("127.0.0.1", 0))
+        b.bind(str(admin))
         a.listen()
+        b.listen()
         notify.bind(str(told))
         (small.work / "edge" / "ferry.conf").write_text(
-            small.publisher.client() + "[serve]\nadmin = no\nidle-exit = 1s\n")
-        fd = a.fileno()
+            small.publisher.client() + f"[serve]\nadmin = {unused}\nidle-exit = 1s\n")
+        fds = [fcntl.fcntl(s, fcntl.F_DUPFD, 10) for s in (a, b)]
         process = subprocess.Popen(
-            ["bash", "-c", f'[ {fd} = 3 ] || exec 3<&{fd} {fd}<&-; '
-             'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"',
+            ["bash", "-c", 'exec 3<&{} 4<&{} {}<&- {}<&-; '.format(*fds, *fds) +
+             'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=http:admin exec "$@"',
              "bash", *small.command("serve", "-q")],
-            cwd=small.work / "edge", env=small.environment({"NOTIFY_SOCKET": told}),
-            pass_fds=[fd])
+            cwd=small.work / "edge", env=small.environment({"NOTIFY_SOCKET": told}), pass_fds=fds)
+        for fd in fds:
+            os.close(fd)
         assert notify.recv(100) == b"READY=1"
+        # The one with this name is for administration; the edge makes none of its own.
+        assert status_over(Unix(admin)) == 200 and not unused.exists()
+        assert status_over(http.client.HTTPConnection(*a.getsockname())) == 401
         with socket.create_connection(a.getsockname()) as s:
             s.sendall(b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: x\r\n\r\n")
             assert s.recv(12).startswith(b"HTTP/1.1 ")

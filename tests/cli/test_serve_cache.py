@@ -456,7 +456,10 @@ def test_a_full_disk_ends_no_transfer_wrongly(world, work):
             edge.shows(w.version)
             assert w.shown(edge, "one")
             disk.fill()
+            health = json.loads(edge.get("/healthz").body)
+            assert (health["status"], health["checks"]["disk"]) == ("degraded", "full")
             assert not outcome(w, edge, "two")
+            assert edge.get(w.key("two")).status == 507
             assert w.model("two").read_bytes().startswith(nginx.got(w.key("two")))
             disk.free(30 << 20)
             until(lambda: outcome(w, edge, "two"), edge.process)

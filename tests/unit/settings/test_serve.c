@@ -1,6 +1,11 @@
 #include "settings/serve.h"
 
 #include "unit.h"
+#include "util/mem.h"
+#include "util/path.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
 
 static void assert_reads(const char *text, struct conf *c, struct settings_serve *out)
 {
@@ -82,6 +87,59 @@ static void everything_has_its_key(void **state)
 	conf_release(&c);
 }
 
+static const char with_secrets[] = "[serve]\nredis-password-file = password\npeer-key-file = key\n";
+
+static int read_secrets(const char *dir, char **password, char **key, struct err *e)
+{
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, "ferry.conf");
+	struct conf c;
+	struct settings_serve s;
+	*password = *key = NULL;
+	assert_ok(conf_parse(with_secrets, strlen(with_secrets), path, &c, e), e);
+	int rc = settings_serve_read(&c, &s, e);
+	if (rc == 0) {
+		*password = mem_strdup(s.redis_password);
+		*key = mem_strdup(s.peer_key);
+		settings_serve_release(&s);
+	}
+	conf_release(&c);
+	return rc;
+}
+
+static void assert_secrets(const char *dir, const char *password, const char *key)
+{
+	CLEANUP(mem_free_ptr) char *got_password = NULL;
+	CLEANUP(mem_free_ptr) char *got_key = NULL;
+	struct err e = ERR_INIT;
+	assert_ok(read_secrets(dir, &got_password, &got_key, &e), &e);
+	assert_string_equal(got_password, password);
+	assert_string_equal(got_key, key);
+}
+
+static void secrets_are_in_private_files_or_in_the_environment(void **state)
+{
+	(void)state;
+	char *dir = scratch_new(), *password, *key;
+	CLEANUP(mem_free_ptr) char *path = path_join(dir, "key");
+	struct err e = ERR_INIT;
+	scratch_write(dir, "password", "of redis\n", strlen("of redis\n"));
+	scratch_write(dir, "key", "of peers\n", strlen("of peers\n"));
+	CLEANUP(mem_free_ptr) char *other = path_join(dir, "password");
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(chmod(other, 0600), 0);
+	assert_secrets(dir, "of redis", "of peers");
+	setenv("FERRY_REDIS_PASSWORD", "another", true);
+	assert_secrets(dir, "another", "of peers");
+	setenv("FERRY_PEER_KEY", "one more", true);
+	assert_secrets(dir, "another", "one more");
+	unsetenv("FERRY_REDIS_PASSWORD");
+	unsetenv("FERRY_PEER_KEY");
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(read_secrets(dir, &password, &key, &e), -ERR_USAGE);
+	assert_non_null(strstr(e.text, "peer-key-file"));
+	scratch_free(dir);
+}
+
 static void a_network_has_its_addresses_and_no_others(void **state)
 {
 	(void)state;
@@ -156,6 +214,7 @@ int main(void)
 		cmocka_unit_test(without_a_section_it_listens_on_this_machine_only),
 		cmocka_unit_test(strangers_may_pull_only_on_this_machine_or_if_that_is_said),
 		cmocka_unit_test(everything_has_its_key),
+		cmocka_unit_test(secrets_are_in_private_files_or_in_the_environment),
 		cmocka_unit_test(a_network_has_its_addresses_and_no_others),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_line),
 	};
