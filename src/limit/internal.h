@@ -27,7 +27,7 @@ struct limit_count {
 struct limit_open {
 	unsigned here, others; /* others: of the other processes, as Redis said last */
 	double said_us;        /* when that was; 0: it did not answer */
-	unsigned told;         /* of the question that is on its way, or of the last one */
+	unsigned told;         /* what Redis was told last, or is being told */
 	bool asking;
 };
 
@@ -38,9 +38,7 @@ struct limit_client {
 	struct limit_count counts[LIMIT_RATES];
 	struct limit_open open;
 	unsigned held; /* by limit_hold(), by questions, and by those that wait for them */
-	struct {
-		struct limit_client *next; /* of the questions to Redis */
-	} queued[LIMIT_KINDS];
+	struct limit_client *next_asked[LIMIT_KINDS]; /* in the lists of questions to Redis */
 };
 
 /* -- the table of clients ---------------------------------------------------------------------- */
@@ -79,11 +77,11 @@ struct limit {
 	unsigned connections;
 	const struct clock *clock;
 	struct limit_shared *shared; /* or NULL */
-	atomic_ullong admitted, refused, alone;
+	atomic_ullong admitted, refused, without_redis;
 	struct limit_table table;
 };
 
-/* Redis is there, and is to be asked. */
+/* Redis is configured, and answers. */
 bool limit_asks_redis(const struct limit *l);
 /* Tells Redis again of connections that last: see LIMIT_LEASE_MS. For the thread that asks it. */
 void limit_tell_open(struct limit *l);

@@ -57,7 +57,7 @@ static enum limit_result decide_alone(struct limit *l, struct limit_client *c,
 	if (yes)
 		gcra_take(g, &n->tat_us, now, 1);
 	if (l->shared)
-		l->alone++;
+		l->without_redis++;
 	return answer(l, yes, gcra_free(g, n->tat_us, now), n->tat_us - now,
 		      gcra_wait_us(g, n->tat_us, now, 1), out);
 }
@@ -261,7 +261,7 @@ void limit_stats(struct limit *l, struct limit_stats *out)
 	*out = (struct limit_stats){
 		.admitted = l->admitted,
 		.refused = l->refused,
-		.alone = l->alone,
+		.without_redis = l->without_redis,
 		.clients = limit_table_count(&l->table),
 	};
 	if (l->shared)

@@ -5,13 +5,13 @@
  * Redis. Shared limits are taken from Redis in small portions, ahead of their use, so that hardly a
  * request waits for it; when Redis fails, a circuit breaker opens, and each process applies the
  * limits on its own until it answers again. Each process tells Redis how many connections a client
- * has there, and learns how many the others have: that is after it has taken one, so that the first
- * connection at each process is always taken.
+ * has there, and then learns how many the others have; so the first connection of a client at each
+ * process is always accepted.
  *
  *   gcra    the algorithm
- *   open    connections
+ *   open    how many connections are open
  *   redis   one Redis, asked for many clients at once
- *   shared  the thread that asks it, and the circuit breaker
+ *   shared  the thread that asks Redis, and the circuit breaker
  *   table   the clients
  */
 #ifndef FERRY_LIMIT_LIMIT_H
@@ -43,8 +43,8 @@ struct limit_state {    /* draft-ietf-httpapi-ratelimit-headers */
 	uint64_t retry_after_s; /* LIMIT_NO: when the next one is admitted */
 	const char *policy;     /* RateLimit-Policy: always the same; borrowed. NULL: no limit */
 };
-/* Whom the limits count: the name of a key, or an address (IPv6: the /64). NULL, where no limit is
- * set: the functions below then admit everything. Those that are held stay in memory. */
+/* The client of this name, which is of a key or of an address (IPv6: the /64). It stays in memory
+ * until limit_release(). NULL if no limit is set: the functions below then admit everything. */
 struct limit_client *limit_hold(struct limit *l, const char *name);
 void limit_release(struct limit_client *c);
 
@@ -57,7 +57,8 @@ WARN_UNUSED enum limit_result limit_ask(struct limit *l, struct limit_client *c,
 /* Bytes that may be sent now, which then count: at most `wanted`; 0: none before *wait_ms have
  * passed. */
 uint64_t limit_bytes(struct limit *l, struct limit_client *c, uint64_t wanted, uint64_t *wait_ms);
-/* Does not wait. False: there are too many. A client that is connected need not be held. */
+/* Does not wait. False: there are too many. A client stays in memory while it is connected, even if
+ * nobody holds it. */
 bool limit_connect(struct limit *l, struct limit_client *c);
 void limit_disconnect(struct limit *l, struct limit_client *c);
 
@@ -67,8 +68,8 @@ struct limit_stats {
 	uint64_t admitted, refused; /* requests */
 	uint64_t asked, failed;     /* questions to Redis; failed: that had no answer, and attempts
 				       to connect */
-	uint64_t alone;             /* requests that were decided without Redis, though it is
-				       configured */
+	uint64_t without_redis;     /* requests that were admitted or refused without it, although
+				       it is configured */
 	uint64_t clients;
 	char fault[256]; /* why it is open, on one line; "" */
 };

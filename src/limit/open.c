@@ -1,7 +1,7 @@
-/* How many connections a client has, here and at other processes. */
+/* How many connections a client has, at this process and at others. */
 #include "limit/shared.h"
 
-/* A client that was refused may have fewer by now: Redis is asked again. */
+/* For a client that is refused, Redis is asked again after this time: it may have fewer by now. */
 #define ASK_AGAIN_US 0.2e6
 /* Connections that last are told again before their lease is over. */
 #define TELL_AGAIN_US (LIMIT_LEASE_MS * 1000.0 / 4)
@@ -11,14 +11,14 @@ static double now_us(const struct limit *l)
 	return (double)clock_now_us(l->clock);
 }
 
-/* What one knows of the others is as good as their leases. */
+/* What is known of other processes holds as long as their leases. */
 static unsigned others(const struct limit *l, const struct limit_client *c)
 {
 	bool known = limit_asks_redis(l) && now_us(l) < c->open.said_us + LIMIT_LEASE_MS * 1000.0;
 	return known ? c->open.others : 0;
 }
 
-/* With the lock. The account that many clients share is not one that other processes know. */
+/* With the lock. The account of clients without room in the table means nothing to others. */
 static void tell(struct limit *l, struct limit_client *c)
 {
 	if (limit_asks_redis(l) && c != &c->shard->rest)

@@ -16,8 +16,9 @@
 /* Between two questions for a client that has nothing left. */
 #define REFUSED_US 5000.0
 
-#define TELL_MS 1000  /* between two looks at connections that last */
-#define OPEN_US 50000 /* between two tellings: connections come and go with each request */
+#define TELL_MS 1000 /* how often connections that last are told again */
+#define OPEN_US \
+	50000 /* how often Redis is told of them at most: they may change with each request */
 
 static const char *const kind_names[LIMIT_KINDS] = { "requests", "bytes", "connections" };
 
@@ -37,7 +38,7 @@ struct limit_shared {
 	pthread_mutex_t lock; /* of what follows; taken after that of a shard */
 	pthread_cond_t work, tried;
 	struct limit_client *first[LIMIT_KINDS];
-	uint64_t open_us; /* when it was told of connections last */
+	uint64_t open_us; /* when Redis was told of connections last */
 	bool end, has_tried;
 	char fault[sizeof((struct limit_stats *)NULL)->fault];
 };
@@ -53,9 +54,9 @@ static void enqueue(struct limit_shared *s, struct limit_client *c, enum limit_k
 {
 	c->held++;
 	pthread_mutex_lock(&s->lock);
-	c->queued[kind].next = s->first[kind];
+	c->next_asked[kind] = s->first[kind];
 	s->first[kind] = c;
-	if (kind != LIMIT_OPEN || !c->queued[kind].next)
+	if (kind != LIMIT_OPEN || !c->next_asked[kind])
 		pthread_cond_signal(&s->work);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -87,7 +88,7 @@ static bool is_due(const struct limit_shared *s, unsigned kind, uint64_t now_us)
 	return s->first[kind] && (kind != LIMIT_OPEN || s->open || now_us >= s->open_us + OPEN_US);
 }
 
-/* With the lock: takes up to `max` of them. */
+/* With the lock: takes up to `max` questions that are due. */
 static size_t take(struct limit_shared *s, struct question *out, size_t max)
 {
 	uint64_t now_us = clock_now_us(NULL);
@@ -99,7 +100,7 @@ static size_t take(struct limit_shared *s, struct question *out, size_t max)
 			s->open_us = now_us;
 		while (s->first[kind] && count < max) {
 			struct limit_client *c = s->first[kind];
-			s->first[kind] = c->queued[kind].next;
+			s->first[kind] = c->next_asked[kind];
 			out[count++] = (struct question){ c, (enum limit_kind)kind };
 		}
 	}
@@ -114,14 +115,14 @@ static void answer_rate(struct limit_count *n, const struct redis_limit_ask *a, 
 		n->portion_us = now_us + PORTION_US;
 		n->left = a->left;
 		n->full = a->full_us;
-		/* It has less than was wanted: it needs a pause, too. */
+		/* Redis gave less than was wanted: for a moment, it has nothing more. */
 		n->refused_us = a->granted < n->wanted
 					? now_us + MAX((double)a->wait_us, REFUSED_US)
 					: 0;
 	}
 }
 
-/* There may be others by now than what was told. */
+/* Redis is told again if the number has changed since. */
 static void answer_open(struct limit_shared *s, struct limit_client *c,
 			const struct redis_limit_ask *a, double now_us)
 {
@@ -133,7 +134,7 @@ static void answer_open(struct limit_shared *s, struct limit_client *c,
 		limit_shared_tell(s, c);
 }
 
-/* answer NULL: there was none. */
+/* a NULL: Redis did not answer. */
 static void answer(struct limit_shared *s, const struct question *q,
 		   const struct redis_limit_ask *a)
 {
@@ -169,7 +170,7 @@ void limit_shared_trip(struct limit_shared *s)
 
 /* -- the thread ------------------------------------------------------------------------------ */
 
-static struct redis_limit_ask words(const struct limit_shared *s, const struct question *q)
+static struct redis_limit_ask ask_of(const struct limit_shared *s, const struct question *q)
 {
 	struct limit_client *c = q->client;
 	struct redis_limit_ask a = { .kind = kind_names[q->kind], .client = c->name };
@@ -189,7 +190,7 @@ static int ask_all(struct limit_shared *s, const struct question *q, size_t coun
 {
 	struct redis_limit_ask asks[REDIS_LIMIT_BATCH];
 	for (size_t i = 0; i < count; i++)
-		asks[i] = words(s, &q[i]);
+		asks[i] = ask_of(s, &q[i]);
 	s->asked += count;
 	int rc = redis_limit_take(s->redis, asks, count, e);
 	if (rc < 0)
@@ -222,13 +223,13 @@ static bool has_work(const struct limit_shared *s, uint64_t now_us)
 	return has;
 }
 
-/* Until the time is over or, with `works`, there is work. False: it ends. */
-static bool rest(struct limit_shared *s, uint64_t ms, bool works)
+/* Sleeps so long or, with `for_work`, until there is work. False: the thread has to end. */
+static bool sleep_ms(struct limit_shared *s, uint64_t ms, bool for_work)
 {
 	uint64_t now_us = clock_now_us(NULL), end_us = now_us + ms * 1000;
 	pthread_mutex_lock(&s->lock);
-	while (!s->end && now_us < end_us && !(works && has_work(s, now_us))) {
-		bool tells = works && s->first[LIMIT_OPEN];
+	while (!s->end && now_us < end_us && !(for_work && has_work(s, now_us))) {
+		bool tells = for_work && s->first[LIMIT_OPEN];
 		uint64_t until_us = tells ? MIN(end_us, s->open_us + OPEN_US) : end_us;
 		os_cond_wait(&s->work, &s->lock, (unsigned)((until_us - now_us) / 1000 + 1));
 		now_us = clock_now_us(NULL);
@@ -238,8 +239,8 @@ static bool rest(struct limit_shared *s, uint64_t ms, bool works)
 	return goes_on;
 }
 
-/* False: Redis did not answer. */
-static bool serve(struct limit_shared *s)
+/* Asks what is due. False: Redis did not answer. */
+static bool ask_due(struct limit_shared *s)
 {
 	struct question q[REDIS_LIMIT_BATCH];
 	struct err e = ERR_INIT;
@@ -251,7 +252,7 @@ static bool serve(struct limit_shared *s)
 	return !s->open;
 }
 
-/* What was asked before the breaker opened. */
+/* Questions that came before the breaker opened get no answer. */
 static void answer_all(struct limit_shared *s)
 {
 	struct question q[REDIS_LIMIT_BATCH];
@@ -274,6 +275,17 @@ static void tell_again(struct limit_shared *s, uint64_t *told_us)
 	limit_tell_open(s->limit);
 }
 
+/* False: the thread has to end. */
+static bool ask_while_it_answers(struct limit_shared *s, uint64_t *told_us)
+{
+	bool goes_on;
+	do {
+		tell_again(s, told_us);
+		goes_on = sleep_ms(s, TELL_MS, true);
+	} while (goes_on && ask_due(s));
+	return goes_on;
+}
+
 static void *run(void *ctx)
 {
 	struct limit_shared *s = ctx;
@@ -283,15 +295,11 @@ static void *run(void *ctx)
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	bool goes_on = true;
 	while (goes_on) {
-		if (connect_now(s, &pause_ms) == 0) {
-			do {
-				tell_again(s, &told_us);
-				goes_on = rest(s, TELL_MS, true);
-			} while (goes_on && serve(s));
-		}
+		if (connect_now(s, &pause_ms) == 0)
+			goes_on = ask_while_it_answers(s, &told_us);
 		answer_all(s);
 		if (goes_on)
-			goes_on = rest(s, pause_ms, false);
+			goes_on = sleep_ms(s, pause_ms, false);
 		pause_ms = MIN(pause_ms * 2, (uint64_t)MAX_PAUSE_MS);
 	}
 	answer_all(s);

@@ -9,7 +9,7 @@
 
 #include "limit/internal.h"
 
-/* Redis forgets what a process that is gone has told of its connections. */
+/* How long what a process has told of its connections holds: so Redis forgets one that is gone. */
 #define LIMIT_LEASE_MS 12000
 
 struct limit_shared;
@@ -20,13 +20,14 @@ WARN_UNUSED int limit_shared_new(struct limit *l, const struct limit_options *o,
 void limit_shared_free(struct limit_shared *s);
 
 bool limit_shared_is_open(const struct limit_shared *s);
-/* Somebody waited for too long. */
+/* A request has waited for an answer for too long: opens the breaker. */
 void limit_shared_trip(struct limit_shared *s);
 /* With the lock of its shard: asks for `units`, unless a question is on its way. The answer is in
  * the client's counts, and the shard's condition is signalled. */
 void limit_shared_ask(struct limit_shared *s, struct limit_client *c, enum limit_kind kind,
 		      uint64_t units);
-/* With the lock of its shard: tells of its connections here, and asks for those of the others. */
+/* With the lock of its shard: tells Redis how many connections it has here, and asks how many it
+ * has at other processes. */
 void limit_shared_tell(struct limit_shared *s, struct limit_client *c);
 void limit_shared_stats(struct limit_shared *s, struct limit_stats *out);
 

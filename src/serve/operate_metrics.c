@@ -77,7 +77,7 @@ NUMBER(clients, limit.clients)
 NUMBER(breaker, limit.open)
 NUMBER(asked, limit.asked)
 NUMBER(failed, limit.failed)
-NUMBER(alone, limit.alone)
+NUMBER(without_redis, limit.without_redis)
 
 /* ---- all with a fixed number of values ---- */
 
@@ -162,14 +162,15 @@ static const struct row {
 	{ GAUGE("ferry_serve_limit_clients", "Clients whose requests are counted now"), NULL, NULL,
 	  clients },
 	{ GAUGE("ferry_serve_redis_breaker_open",
-		"1 while Redis does not answer, and limits are those of this process alone"),
+		"1 while Redis does not answer, and this process applies the limits on its own"),
 	  NULL, NULL, breaker },
 	{ COUNTER("ferry_serve_redis_questions_total", "Questions to Redis"), "result", "asked",
 	  asked },
 	{ { 0 }, "result", "failed", failed },
-	{ COUNTER("ferry_serve_limit_alone_total",
-		  "Requests that were counted without Redis although it is configured"),
-	  NULL, NULL, alone },
+	{ COUNTER("ferry_serve_limited_without_redis_total",
+		  "Requests that were admitted or refused without Redis, although it is "
+		  "configured: by the limits of this process"),
+	  NULL, NULL, without_redis },
 };
 
 static void add_rows(const struct operate_numbers *n, struct buf *out)

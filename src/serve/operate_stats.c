@@ -73,7 +73,7 @@ static void add_callers(const struct operate_numbers *n, json_t *document)
 	json_put_bool(redis, "breaker_open", n->limit.open);
 	json_put_u64(redis, "asked", n->limit.asked);
 	json_put_u64(redis, "failed", n->limit.failed);
-	json_put_u64(redis, "alone", n->limit.alone);
+	json_put_u64(redis, "without_redis", n->limit.without_redis);
 	if (n->limit.fault[0])
 		json_put(redis, "fault", json_string_lossy(n->limit.fault, strlen(n->limit.fault)));
 }

@@ -106,7 +106,7 @@ EDGE = {
     "ferry_serve_limit_clients": (),
     "ferry_serve_redis_breaker_open": (),
     "ferry_serve_redis_questions_total": ("result",),
-    "ferry_serve_limit_alone_total": (),
+    "ferry_serve_limited_without_redis_total": (),
     "ferry_serve_release_up": ("repository",),
     "ferry_serve_release": ("repository",),
     "ferry_serve_release_expiry_timestamp_seconds": ("repository",),

@@ -56,7 +56,7 @@ def test_two_processes_admit_together_what_one_may(redis):
     assert admitted <= 1.05 * limit
     assert admitted >= 0.95 * limit
     assert all(e["refused"] for e in ends)
-    assert not any(e["alone"] for e in ends)
+    assert not any(e["without_redis"] for e in ends)
     # What Redis has of it goes away by itself.
     assert 0 < int(redis.ask("-n", "1", "PTTL", "ferry:limit:requests:key team")) < 60000
 
@@ -67,7 +67,7 @@ def test_without_redis_no_request_fails_and_none_waits(redis, fault):
         until(lambda: load.ask()["admitted"] > BURST)
         getattr(redis, fault)()
         # Each would wait for 50 ms without the breaker: a thousand for most of a minute.
-        until(lambda: load.ask()["alone"] > 1000)
+        until(lambda: load.ask()["without_redis"] > 1000)
         said = load.ask()
         assert said["open"] and said["fault"].startswith("redis: ")
         assert said["longest_us"] < 1000000

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import statistics
 import time
 
@@ -430,7 +431,7 @@ def test_bytes_come_at_the_rate_of_the_client(world):
         assert time.monotonic() - start >= (len(body) - 4 * 2 ** 20) / (4 * 2 ** 20) * 0.9
 
 
-def test_a_redis_that_goes_away_fails_no_request(world, tmp_path):
+def test_a_redis_that_goes_away_fails_no_request_and_is_seen(world, tmp_path, validate):
     with Redis(tmp_path) as redis:
         more = f"requests = 1000\nburst = 2000\nredis = {redis.url}"
         with Edge(world, world.publisher.client(), more=more, name="shared",
@@ -446,6 +447,15 @@ def test_a_redis_that_goes_away_fails_no_request(world, tmp_path):
             assert all(edge.get(path).status == 200 for _ in range(200))
             until(lambda: edge.get(path).status == 200 and health()["checks"]["redis"] == "failing")
             assert health()["status"] == "degraded"
+            stats = json.loads(edge.as_admin("GET", "/v1/stats").body)
+            validate(stats, "edge-stats")
+            redis_of = stats["limits"]["redis"]
+            assert redis_of["breaker_open"] and redis_of["failed"] and redis_of["fault"]
+            assert redis_of["without_redis"]
+            metrics = edge.as_admin("GET", "/metrics").body.decode()
+            assert "\nferry_serve_redis_breaker_open 1\n" in metrics
+            assert int(re.search(r"\nferry_serve_limited_without_redis_total (\d+)\n", metrics)[1]) \
+                >= redis_of["without_redis"]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 /* limit-load REDIS RATE BURST CLIENT [WAIT-MS]: asks for requests of a client as fast as it can,
  * over this Redis, until standard input ends. For each line on it, and at the end, it prints
- * {"admitted", "refused", "start_us", "now_us", "longest_us", "alone", "open", "fault"}: longest_us
- * is the longest time that one question took. */
+ * {"admitted", "refused", "start_us", "now_us", "longest_us", "without_redis", "open", "fault"}:
+ * longest_us is the longest time that one question took. */
 #include "limit/limit.h"
 #include "json/json.h"
 #include "util/clock.h"
@@ -42,7 +42,7 @@ static void say(const struct load *l)
 	json_put_u64(document, "start_us", l->start_us);
 	json_put_u64(document, "now_us", clock_now_us(NULL));
 	json_put_u64(document, "longest_us", l->longest_us);
-	json_put_u64(document, "alone", stats.alone);
+	json_put_u64(document, "without_redis", stats.without_redis);
 	json_put_bool(document, "open", stats.open);
 	json_put_string(document, "fault", stats.fault);
 	if (json_compact(document, &text, &e) == 0)

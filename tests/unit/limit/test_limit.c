@@ -281,7 +281,7 @@ static void a_redis_that_is_not_there_leaves_each_process_its_own_limits(void **
 	limit_stats(l, &s);
 	assert_true(s.shared && s.open);
 	assert_true(s.failed > 0);
-	assert_int_equal(s.alone, 100);
+	assert_int_equal(s.without_redis, 100);
 	assert_non_null(strstr(s.fault, "cannot connect"));
 	scratch_free(dir);
 }
