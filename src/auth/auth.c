@@ -68,7 +68,7 @@ static int read_keys(struct auth *a, struct err *e)
 	return 0;
 }
 
-/* -- the key of a connection ----------------------------------------------------------------- */
+/* -- what a connection has shown before -------------------------------------------------------- */
 
 void auth_memo_release(struct auth_memo *m)
 {
@@ -80,7 +80,8 @@ void auth_memo_release(struct auth_memo *m)
 	*m = (struct auth_memo){ 0 };
 }
 
-/* Behind a front, a connection is that of many: it must not help to guess what another one sent. */
+/* Behind a front, many callers share a connection: the time that this takes must not help one of
+ * them to guess what another has sent. */
 static bool is_same_text(const char *a, const char *b)
 {
 	size_t len = strlen(a);
@@ -97,7 +98,8 @@ static bool knows_token(struct auth *a, const struct digest *sha256, struct auth
 	return knows;
 }
 
-/* False: they have to be checked. */
+/* The connection has shown them before, and they are still right. False: they have to be checked.
+ * Keys that were read again since are others, even if they say the same. */
 static bool knows_again(struct auth *a, const char *authorization, const struct auth_memo *m,
 			struct auth_who *out)
 {
@@ -212,6 +214,14 @@ static enum auth_result verify(struct auth *a, const struct auth_jwt *t,
 	return AUTH_OK;
 }
 
+static void digest_text(struct auth *a, const char *text, struct digest *out)
+{
+	struct sha256 *hash = take_hash(a);
+	sha256_add(hash, text, strlen(text));
+	sha256_final(hash, out);
+	put_hash(a, hash);
+}
+
 static enum auth_result check_token(struct auth *a, const char *text, const char *authorization,
 				    struct auth_memo *memo, struct auth_who *out, struct err *e)
 {
@@ -220,10 +230,7 @@ static enum auth_result check_token(struct auth *a, const char *text, const char
 	uint64_t generation;
 	struct auth_jwks *keys = auth_set_get(a->set, &generation);
 	enum auth_result result = AUTH_REFUSED;
-	struct sha256 *hash = take_hash(a);
-	sha256_add(hash, text, strlen(text));
-	sha256_final(hash, &sha256);
-	put_hash(a, hash);
+	digest_text(a, text, &sha256);
 	if (keys && auth_tokens_find(a->tokens, &sha256, generation, clock_wall_s(a->clock), out))
 		result = AUTH_OK;
 	else if (auth_jwt_parse(text, &t, e) == 0)
@@ -236,26 +243,33 @@ static enum auth_result check_token(struct auth *a, const char *text, const char
 
 /* -- the whole ------------------------------------------------------------------------------- */
 
+static enum auth_result without_credentials(const struct auth *a, struct auth_who *out,
+					    struct err *e)
+{
+	if (a->open) {
+		auth_who_anybody(out);
+		return AUTH_OK;
+	}
+	err_set(e, ERR_AUTH, "a key is needed");
+	return AUTH_REFUSED;
+}
+
 enum auth_result auth_check(struct auth *a, const char *authorization, struct auth_memo *memo,
 			    struct auth_who *out, struct err *e)
 {
-	if (authorization && knows_again(a, authorization, memo, out))
-		return AUTH_OK;
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(AUTH_HEADER_MAX);
-	if (authorization && !auth_header_parse(authorization, &text)) {
+	if (!authorization)
+		return without_credentials(a, out, e);
+	if (knows_again(a, authorization, memo, out))
+		return AUTH_OK;
+	if (!auth_header_parse(authorization, &text)) {
 		err_set(e, ERR_AUTH, "the credentials are malformed");
 		return AUTH_REFUSED;
 	}
-	bool none = !authorization || strcmp(buf_str(&text), AUTH_ANONYMOUS) == 0;
-	if (none && a->open)
-		auth_who_anybody(out);
-	else if (none)
-		err_set(e, ERR_AUTH, "a key is needed");
-	else if (!a->set || str_starts(buf_str(&text), AUTH_KEY_PREFIX))
-		return check_key(a, buf_str(&text), authorization, memo, out, e);
-	else
-		return check_token(a, buf_str(&text), authorization, memo, out, e);
-	return none && a->open ? AUTH_OK : AUTH_REFUSED;
+	if (strcmp(buf_str(&text), AUTH_ANONYMOUS) == 0)
+		return without_credentials(a, out, e);
+	bool is_key = !a->set || str_starts(buf_str(&text), AUTH_KEY_PREFIX);
+	return (is_key ? check_key : check_token)(a, buf_str(&text), authorization, memo, out, e);
 }
 
 void auth_refresh(struct auth *a)

@@ -69,13 +69,13 @@ enum auth_result {
 	AUTH_WAIT,    /* auth_refresh() in a worker, then again */
 	AUTH_LATER,   /* 503: the key set cannot be read at present; *e says so */
 };
-/* The credentials that a connection showed last: while it shows the same ones, they are not hashed
- * again. Zeroed before its first use. */
+/* The last credentials of a connection that were right: while it shows the same ones, they are not
+ * hashed again. Zeroed before its first use. */
 struct auth_memo {
-	char *authorization;    /* secret; NULL: it showed none that were right */
-	struct auth_keys *keys; /* NULL: it was a token, */
-	const struct auth_key *key;
-	struct digest token; /* whose SHA-256 this is */
+	char *authorization;        /* the header's value, a secret; NULL: there were none */
+	struct auth_keys *keys;     /* that `key` belongs to; NULL: it was a token */
+	const struct auth_key *key; /* of an API key */
+	struct digest token;        /* of a token: its SHA-256 */
 };
 void auth_memo_release(struct auth_memo *m);
 /* `authorization`: the header's value (Bearer, or Basic with the key as password), or NULL. memo

@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PAUSE_MS 20   /* while it cannot take more */
-#define BEGIN_MS 1000 /* a daemon needs this long at most to begin a connection */
+#define PAUSE_MS 20   /* until it tries again, when it could take nothing */
+#define BEGIN_MS 1000 /* the daemons are waited for at most so long */
 
 struct accept {
 	struct accept_options o;
@@ -53,9 +53,9 @@ static void *take_all(void *ctx)
 	}
 }
 
-/* A daemon that is stopped before would close them unanswered, and read its list of them without a
- * lock (seen in libmicrohttpd 0.9.75). One that it cannot begin, for want of memory, is never
- * counted. */
+/* A daemon that is stopped before it has begun a connection closes it unanswered, and reads its
+ * list of such connections without a lock (seen in libmicrohttpd 0.9.75). If it has no memory for
+ * one, it never begins it: hence the limit of time. */
 static void wait_until_begun(const struct accept *a)
 {
 	struct err ignored = ERR_INIT;

@@ -21,12 +21,12 @@ struct accept_options {
 	size_t count;                   /* of them */
 	const atomic_uint *connections; /* that there are now */
 	unsigned most;                  /* of them: others stay in the socket's queue */
-	const atomic_uint *begun;       /* connections that the daemons were told of, ever */
+	const atomic_uint *begun;       /* how many the daemons have begun so far */
 };
 struct accept;
 /* All of the options are borrowed. */
 WARN_UNUSED int accept_begin(const struct accept_options *o, struct accept **out, struct err *e);
-/* Ends the thread: the daemons get nothing any more, and have begun what they got. NULL is
+/* Ends the thread. The daemons get no more connections, and have begun those that they got. NULL is
  * ignored. */
 void accept_end(struct accept *a);
 

@@ -39,11 +39,11 @@ struct exchange_caller {
 	char address[CLIENT_TEXT]; /* "192.0.2.1", "2001:db8::1", "unix" */
 	uint8_t bytes[16];         /* as settings_serve_address() has it */
 	bool trusted;              /* by the Unix socket for administration */
-	/* Whom limits count, once that is known; kept from request to request. It is of the key,
-	 * or of the address if that is NULL. */
-	struct limit_client *client;
-	bool knows_client;
 	struct auth_memo memo;
+	/* Whom the limits count, kept from request to request: the client of a key or, if that is
+	 * NULL, of an address. */
+	bool knows_client;
+	struct limit_client *client; /* held; NULL: there are no limits */
 	char *client_key;
 	uint8_t client_bytes[16];
 	struct limit_client *counted; /* by limit_connect() */

@@ -86,14 +86,9 @@ static bool is_host(const char *host)
 			    ".-_:[]") == len;
 }
 
-void exchange_know_caller(struct exchange *x)
+/* The URL that the client knows the edge by. */
+static void find_base(struct exchange *x, bool front)
 {
-	struct exchange_caller *c = x->caller;
-	bool front = is_front(x->edge, c->bytes);
-	memcpy(x->address, c->address, sizeof x->address);
-	memcpy(x->bytes, c->bytes, sizeof x->bytes);
-	if (front)
-		look_behind_fronts(x);
 	if (x->edge->set->url) {
 		x->base = mem_strdup(x->edge->set->url);
 		return;
@@ -105,7 +100,18 @@ void exchange_know_caller(struct exchange *x)
 			     host && is_host(host) ? host : "localhost");
 }
 
-/* Clients have the names of their addresses, or "key NAME": no address has a blank. */
+void exchange_know_caller(struct exchange *x)
+{
+	struct exchange_caller *c = x->caller;
+	bool front = is_front(x->edge, c->bytes);
+	memcpy(x->address, c->address, sizeof x->address);
+	memcpy(x->bytes, c->bytes, sizeof x->bytes);
+	if (front)
+		look_behind_fronts(x);
+	find_base(x, front);
+}
+
+/* The limits know a client as "key NAME" or by its network, which has no blank in it. */
 static struct limit_client *hold_key(struct limit *l, const char *key)
 {
 	CLEANUP(mem_free_ptr) char *name = mem_printf("key %s", key);
@@ -119,7 +125,8 @@ static struct limit_client *hold_address(struct limit *l, const uint8_t bytes[16
 	return limit_hold(l, network);
 }
 
-static bool is_client(const struct exchange_caller *c, const char *key, const uint8_t bytes[16])
+/* The client of this key, or of this address without one, is the one that the connection has. */
+static bool is_remembered(const struct exchange_caller *c, const char *key, const uint8_t bytes[16])
 {
 	if (!c->knows_client || !key != !c->client_key)
 		return false;
@@ -149,14 +156,15 @@ void exchange_know_client(struct exchange *x)
 {
 	struct exchange_caller *c = x->caller;
 	const char *key = x->who.known && x->who.name && *x->who.name ? x->who.name : NULL;
-	if (!is_client(c, key, x->bytes)) {
+	if (!is_remembered(c, key, x->bytes)) {
 		forget_client(c);
 		remember_client(c, key, x->bytes);
 	}
 	x->client = c->client;
 }
 
-/* Connections from fronts, and those with a key, count by the requests that are being answered. */
+/* A connection from an address counts as long as it is open. Behind a front, and with a key, what
+ * counts is requests that are being answered. */
 bool exchange_count_request(struct exchange *x)
 {
 	if (!x->edge->set->connections || x->who.trusted || (x->caller->counted && !x->who.known))
@@ -167,7 +175,7 @@ bool exchange_count_request(struct exchange *x)
 	return true;
 }
 
-/* Those of a front are its clients', which nobody can tell apart before their requests. */
+/* Connections from a front are of its clients, who are known only by their requests. */
 void exchange_count_caller(struct exchange_caller *c)
 {
 	struct edge *e = c->lot->edge;
