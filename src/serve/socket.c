@@ -237,6 +237,14 @@ int serve_sockets_open(const struct settings_serve *set, struct serve_sockets *o
 	return 0;
 }
 
+bool serve_sockets_are_local(const struct serve_sockets *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (!s->at[i].loopback)
+			return false;
+	return true;
+}
+
 void serve_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");

@@ -20,7 +20,7 @@ struct serve_socket {
 	char *shown;     /* what a client on this machine may open: "http://127.0.0.1:8480",
 			    "unix:/run/x" */
 	bool everywhere; /* at every address of this machine; shown has "localhost" for them */
-	bool loopback;
+	bool loopback;   /* only this machine can connect to it */
 };
 struct serve_sockets {
 	struct serve_socket at[SERVE_SOCKETS];
@@ -39,6 +39,9 @@ void serve_sockets_release(struct serve_sockets *s);
  */
 WARN_UNUSED int serve_sockets_open(const struct settings_serve *set, struct serve_sockets *out,
 				   struct err *e);
+
+/* Only this machine can connect to any of them. */
+bool serve_sockets_are_local(const struct serve_sockets *s);
 
 /* "READY=1", "STOPPING=1", …, several with newlines between. Does nothing unless systemd waits for
  * it ($NOTIFY_SOCKET). */

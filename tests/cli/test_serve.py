@@ -391,20 +391,21 @@ def test_systemd_hears_ready_when_healthz_says_it_and_waits_until_then(small):
                 pass
 
 
-def status_over(connection):
+def status_over(connection, path="/v1/stats"):
     with contextlib.closing(connection):
-        connection.request("GET", "/v1/stats")
+        connection.request("GET", path)
         return connection.getresponse().status
 
 
-def test_systemd_hands_over_sockets_and_an_idle_edge_ends(small):
+@pytest.mark.parametrize("address, status", [("127.0.0.1", 200), ("0.0.0.0", 401)])
+def test_systemd_hands_over_sockets_and_an_idle_edge_ends(small, address, status):
     """sd_listen_fds(3), sd_notify(3): as systemd does it."""
-    told = small.work / "notify"
+    told = small.work / f"notify-{status}"
     (small.work / "edge").mkdir(exist_ok=True)
-    admin, unused = small.work / "handed.sock", small.work / "unused.sock"
+    admin, unused = small.work / f"handed-{status}.sock", small.work / "unused.sock"
     with socket.socket() as a, socket.socket(socket.AF_UNIX) as b, \
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        a.bind(("127.0.0.1", 0))
+        a.bind((address, 0))
         b.bind(str(admin))
         a.listen()
         b.listen()
@@ -422,8 +423,12 @@ def test_systemd_hands_over_sockets_and_an_idle_edge_ends(small):
         assert notify.recv(100) == b"READY=1"
         # The one with this name is for administration; the edge makes none of its own.
         assert status_over(Unix(admin)) == 200 and not unused.exists()
-        assert status_over(http.client.HTTPConnection(*a.getsockname())) == 401
-        with socket.create_connection(a.getsockname()) as s:
+        tcp = "127.0.0.1", a.getsockname()[1]
+        assert status_over(http.client.HTTPConnection(*tcp)) == 401
+        # Without "anonymous", strangers may pull only on addresses of this machine: also on those
+        # that systemd listens on.
+        assert status_over(http.client.HTTPConnection(*tcp), "/metadata/timestamp.json") == status
+        with socket.create_connection(tcp) as s:
             s.sendall(b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: x\r\n\r\n")
             assert s.recv(12).startswith(b"HTTP/1.1 ")
         assert notify.recv(100) == b"STOPPING=1"
