@@ -215,8 +215,12 @@ def test_a_withdrawn_model_is_a_fault_and_the_one_in_use_stays(node, catalog, wo
 
 def test_a_hook_gets_its_words_without_a_shell_and_runs_once_for_all_models(node):
     node.configure(f"hook = {node.hook} $(touch made) *", phi="model = phi:q8_0", qwen="model = qwen")
-    done = node.apply()
+    node.write_hook(node.hook.read_text() + 'env > "$0.env"')
+    done = node.apply(env={"FERRY_PRIMARY_TOKEN": "s3cret", "AWS_SECRET_ACCESS_KEY": "s3cret",
+                           "ANOTHER": "seen"})
     assert [h["models"] for h in done["hooks"]] == [["phi", "qwen"]]
+    environment = (node.work / "hook.env").read_text()
+    assert "ANOTHER=seen\n" in environment and "s3cret" not in environment
     assert (node.work / "hook.words").read_text() == "$(touch made) *\n"
     assert not (node.work / "made").exists()
     told, = node.calls()
@@ -308,6 +312,14 @@ def test_only_what_apply_has_brought_is_removed_and_nothing_that_is_pinned(node)
     assert done["removed"] == [] and [m["reason"] for m in done["left"]] == ["pinned"]
     assert node.stored() == ["gemma:q8_0", "phi:q8_0", "qwen:q8_0"]
     node.ferry("unpin", QWEN)
+    user = node.ferry.start("run", QWEN, "--", "sh", "-c", "echo runs; read x", "{}",
+                            stdin=subprocess.PIPE)
+    assert user.stdout.readline() == "runs\n"
+    assert [m["reason"] for m in node.apply()["left"]] == ["in-use"]
+    user.communicate("\n")
+    node.ferry("store", "link", QWEN, "--engine", "directory", "--to", node.work / "theirs")
+    assert [m["reason"] for m in node.apply()["left"]] == ["linked"]
+    node.ferry("store", "unlink", QWEN)
     node.configure("remove = no", phi="model = phi:q8_0")
     assert node.apply()["removed"] == [] and len(node.stored()) == 3
     node.configure("remove = all", phi="model = phi:q8_0")

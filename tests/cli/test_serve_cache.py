@@ -120,8 +120,17 @@ def test_a_new_release_is_shown_and_clients_of_the_earlier_one_go_on(world):
                 assert path in before and int(path.name.split(".")[0]) < w.version - 1
             else:
                 assert edge.get(f"/metadata/{path.name}").body == path.read_bytes(), path
-        assert edge.get(f"/metadata/{w.version - 1}.snapshot.json").status == 200
+        first = w.version - 1
+        assert edge.get(f"/metadata/{first}.snapshot.json").status == 200
         assert edge.get(f"/metadata/{w.version + 1}.snapshot.json").status == 404
+        # The three releases before the newest stay.
+        for seed, status in (8, 200), (9, 200), (10, 404):
+            w.add(f"model-{seed}", seed)
+            w.publisher.sign()
+            refresh(edge)
+            edge.shows(w.version)
+            assert edge.get(f"/metadata/{first}.snapshot.json").status == status
+        assert w.version == first + 4
 
 
 def test_an_older_release_is_never_shown_again(world):
