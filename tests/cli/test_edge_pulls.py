@@ -155,14 +155,14 @@ def test_a_killed_edge_goes_on_where_it_was_and_so_does_fetch(world, upstream, t
 # -- a fleet ----------------------------------------------------------------------------------
 
 class Fleet:
-    """Edges that know each other, each with a store of its own."""
+    """Edges that have the same list of all of them, each with a store of its own."""
 
     def __init__(self, world, place, upstream, count):
         self.world, self.edges = world, []
         ports = [free_port() for _ in range(count)]
+        peers = " ".join(f"http://127.0.0.1:{n}" for n in ports)
         for port in ports:
-            others = " ".join(f"http://127.0.0.1:{n}" for n in ports if n != port)
-            self.edges.append(start(world, place / str(port), upstream, more=f"peers = {others}",
+            self.edges.append(start(world, place / str(port), upstream, more=f"peers = {peers}",
                                     args=("--listen", f"127.0.0.1:{port}")))
 
     def __enter__(self):
@@ -175,6 +175,10 @@ class Fleet:
     def has_begun(self, i):
         path = f"/v1/have/{self.world.digest}"
         until(lambda: self.edges[i].get(path).status == 200, self.edges[i].process)
+
+
+def peers_of(edge):
+    return sum(json.loads(edge.as_admin("GET", "/v1/stats").body)["peers"].values())
 
 
 def begin_on_each(fleet, upstream, pool):
@@ -192,6 +196,8 @@ def test_each_piece_comes_from_the_mirror_about_once(world, upstream, tmp_path):
     with Fleet(world, tmp_path, upstream, 3) as fleet, \
             concurrent.futures.ThreadPoolExecutor(3) as pool:
         hold, reading = begin_on_each(fleet, upstream, pool)
+        for edge in fleet.edges:    # each recognises itself in the list
+            until(lambda e=edge: peers_of(e) == 2, edge.process)
         hold.release()
         assert all(n.result() == world.bytes for n in reading)
         # Three edges would have read it three times.
