@@ -81,18 +81,11 @@ static int choose_repositories(struct serving *s, struct err *e)
 	return err_hint(e, "add one with: ferry repository add URL");
 }
 
-/* The sockets may be others than those of the settings: systemd's. */
-static bool is_open(const struct serving *s)
-{
-	const struct settings_serve *set = s->o->set;
-	return set->anonymous_said ? set->anonymous : serve_sockets_are_local(&s->sockets);
-}
-
 static int open_auth(struct serving *s, struct err *e)
 {
 	const struct settings_serve *set = s->o->set;
 	const struct auth_options auth = {
-		.open = is_open(s),
+		.open = serve_sockets_are_open(set, &s->sockets),
 		.keys = set->keys,
 		.jwks = set->jwks,
 		.issuer = set->issuer,

@@ -237,8 +237,10 @@ int serve_sockets_open(const struct settings_serve *set, struct serve_sockets *o
 	return 0;
 }
 
-bool serve_sockets_are_local(const struct serve_sockets *s)
+bool serve_sockets_are_open(const struct settings_serve *set, const struct serve_sockets *s)
 {
+	if (set->anonymous_said)
+		return set->anonymous;
 	for (size_t i = 0; i < s->count; i++)
 		if (!s->at[i].loopback)
 			return false;

@@ -40,8 +40,9 @@ void serve_sockets_release(struct serve_sockets *s);
 WARN_UNUSED int serve_sockets_open(const struct settings_serve *set, struct serve_sockets *out,
 				   struct err *e);
 
-/* Only this machine can connect to any of them. */
-bool serve_sockets_are_local(const struct serve_sockets *s);
+/* May callers without credentials pull? If `anonymous` does not say, only while nobody but this
+ * machine can connect; the sockets may be others than those of the settings. */
+bool serve_sockets_are_open(const struct settings_serve *set, const struct serve_sockets *s);
 
 /* "READY=1", "STOPPING=1", …, several with newlines between. Does nothing unless systemd waits for
  * it ($NOTIFY_SOCKET). */

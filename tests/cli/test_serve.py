@@ -412,12 +412,14 @@ def test_systemd_hands_over_sockets_and_an_idle_edge_ends(small, address, status
         notify.bind(str(told))
         (small.work / "edge" / "ferry.conf").write_text(
             small.publisher.client() + f"[serve]\nadmin = {unused}\nidle-exit = 1s\n")
+        log = small.work / f"log-{status}"
         fds = [fcntl.fcntl(s, fcntl.F_DUPFD, 10) for s in (a, b)]
         process = subprocess.Popen(
             ["bash", "-c", 'exec 3<&{} 4<&{} {}<&- {}<&-; '.format(*fds, *fds) +
              'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=http:admin exec "$@"',
              "bash", *small.command("serve", "-q")],
-            cwd=small.work / "edge", env=small.environment({"NOTIFY_SOCKET": told}), pass_fds=fds)
+            cwd=small.work / "edge", env=small.environment({"NOTIFY_SOCKET": told}), pass_fds=fds,
+            stderr=log.open("w"))
         for fd in fds:
             os.close(fd)
         assert notify.recv(100) == b"READY=1"
@@ -428,6 +430,7 @@ def test_systemd_hands_over_sockets_and_an_idle_edge_ends(small, address, status
         # Without "anonymous", strangers may pull only on addresses of this machine: also on those
         # that systemd listens on.
         assert status_over(http.client.HTTPConnection(*tcp), "/metadata/timestamp.json") == status
+        assert ("nobody may pull" in log.read_text()) == (status == 401)
         with socket.create_connection(tcp) as s:
             s.sendall(b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: x\r\n\r\n")
             assert s.recv(12).startswith(b"HTTP/1.1 ")

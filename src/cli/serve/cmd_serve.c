@@ -86,11 +86,12 @@ static int read_settings(struct cli *cli, struct settings *s, struct err *e)
 }
 
 /* Only 401 would come of it, which clients do not show well. */
-static void warn_of_nobody(struct cli *cli, const struct settings_serve *s)
+static void warn_of_nobody(struct cli *cli, const struct settings_serve *s,
+			   const struct serve_sockets *sockets)
 {
 	CLEANUP(auth_keys_release) struct auth_keys keys = { 0 };
 	struct err ignored = ERR_INIT;
-	if (s->anonymous || s->jwks)
+	if (serve_sockets_are_open(s, sockets) || s->jwks)
 		return;
 	if (!s->keys)
 		report_warn(cli->report, "nobody may pull: callers without credentials may not, "
@@ -100,10 +101,17 @@ static void warn_of_nobody(struct cli *cli, const struct settings_serve *s)
 					 "and there is no key yet: `ferry serve key new NAME`");
 }
 
+struct starting {
+	struct cli *cli;
+	const struct settings_serve *set;
+};
+
 /* The document is printed as soon as it serves, so that whoever started it can go on. */
 static int ready(void *ctx, const struct serve_sockets *sockets, struct err *e)
 {
-	struct cli *cli = ctx;
+	const struct starting *starting = ctx;
+	struct cli *cli = starting->cli;
+	warn_of_nobody(cli, starting->set, sockets);
 	CLEANUP(json_release) json_t *document = cli_document(cli);
 	json_t *listening = json_put_array(document, "listening");
 	for (size_t i = 0; i < sockets->count; i++) {
@@ -128,7 +136,7 @@ static int run(struct cli *cli, struct err *e)
 	int rc = read_settings(cli, &s, e);
 	if (rc < 0)
 		return rc;
-	warn_of_nobody(cli, &s.serve);
+	struct starting starting = { .cli = cli, .set = &s.serve };
 	const struct serve_options o = {
 		.set = &s.serve,
 		.repositories = &s.repositories,
@@ -139,7 +147,7 @@ static int run(struct cli *cli, struct err *e)
 		.cancel = cli->cancel,
 		.report = cli->report,
 		.ready = ready,
-		.ctx = cli,
+		.ctx = &starting,
 	};
 	return serve_run(&o, e);
 }
