@@ -5,6 +5,13 @@
 #include "util/file.h"
 #include "util/mem.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MANY 100000 /* lines: more than the log keeps in memory */
+
 static struct serve_log_entry an_entry(void)
 {
 	return (struct serve_log_entry){
@@ -73,6 +80,29 @@ static void lines_are_appended_and_written_when_it_is_closed(void **state)
 	scratch_free(dir);
 }
 
+static void a_log_that_takes_nothing_loses_lines_and_delays_nobody(void **state)
+{
+	(void)state;
+	char *dir = scratch_new();
+	CLEANUP(mem_free_ptr) char *path = mem_printf("%s/log", dir);
+	struct serve_log_entry n = an_entry();
+	struct serve_log *l = NULL;
+	struct err e = ERR_INIT;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	int reader = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(reader >= 0);
+	assert_ok(serve_log_open(path, &l, &e), &e);
+	/* Nobody reads: the thread that writes waits as soon as the pipe is full. */
+	for (int i = 0; i < MANY; i++)
+		serve_log_add(l, &n);
+	assert_true(serve_log_lost(l) > 0);
+	/* Now it cannot write at all. */
+	signal(SIGPIPE, SIG_IGN);
+	close(reader);
+	serve_log_close(l);
+	scratch_free(dir);
+}
+
 static void where_no_log_can_be_written_is_said(void **state)
 {
 	(void)state;
@@ -91,6 +121,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_json_with_the_names_of_nginx_and_nothing_raw),
 		cmocka_unit_test(lines_are_appended_and_written_when_it_is_closed),
+		cmocka_unit_test(a_log_that_takes_nothing_loses_lines_and_delays_nobody),
 		cmocka_unit_test(where_no_log_can_be_written_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
