@@ -22,12 +22,19 @@ struct accept {
 	unsigned given;
 };
 
+/* A burst comes faster than the daemons begin it. */
+static bool is_full(const struct accept *a)
+{
+	unsigned coming = a->given - atomic_load(a->o.begun);
+	return atomic_load(a->o.connections) + coming >= a->o.most;
+}
+
 /* False: nothing can be taken for a while. */
 static bool take(struct accept *a)
 {
 	struct sockaddr_storage address;
 	unsigned len;
-	if (atomic_load(a->o.connections) >= a->o.most)
+	if (is_full(a))
 		return false;
 	int fd = os_accept(a->o.fd, &address, &len);
 	if (fd < 0)

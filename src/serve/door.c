@@ -8,6 +8,7 @@
 #include "util/os.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -29,7 +30,9 @@ struct entrance {
 	struct MHD_Daemon *daemons[MAX_THREADS]; /* each has one thread */
 	size_t count;
 	struct accept *accept;
-	atomic_uint connections, begun;
+	atomic_uint own;          /* connections */
+	atomic_uint *connections; /* those that are limited together */
+	atomic_uint begun;
 };
 
 struct door {
@@ -37,8 +40,9 @@ struct door {
 	struct exchange_lot lot;
 	struct entrance at[SERVE_SOCKETS];
 	size_t count;
-	bool quiet;           /* it accepts no more */
-	pthread_mutex_t lock; /* of callers */
+	atomic_uint connections; /* of all entrances but that for administration */
+	bool quiet;              /* it accepts no more */
+	pthread_mutex_t lock;    /* of callers */
 	struct exchange_caller *callers;
 	atomic_ullong left_us; /* when the last connection ended */
 };
@@ -73,7 +77,7 @@ static void arrive(struct entrance *n, struct MHD_Connection *connection, void *
 			    ->client_addr);
 	c->idle_since_us = clock_now_us(d->edge->clock);
 	exchange_count_caller(c);
-	atomic_fetch_add(&n->connections, 1);
+	atomic_fetch_add(n->connections, 1);
 	atomic_fetch_add(&n->begun, 1);
 	atomic_fetch_add(&d->edge->counts.connections, 1);
 	atomic_fetch_add(&d->edge->counts.accepted, 1);
@@ -102,7 +106,7 @@ static void leave(struct entrance *n, void **ctx)
 	exchange_forget_caller(c);
 	atomic_store(&d->left_us, clock_now_us(d->edge->clock));
 	atomic_fetch_sub(&d->edge->counts.connections, 1);
-	atomic_fetch_sub(&n->connections, 1);
+	atomic_fetch_sub(n->connections, 1);
 	free(c);
 }
 
@@ -186,8 +190,10 @@ static unsigned most_connections(void)
 		return 384;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= 2 * OTHER_FILES)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return 128;
+	if (limit.rlim_cur <= 2 * OTHER_FILES)
+		return (unsigned)MAX(limit.rlim_cur / 4, (rlim_t)16);
 	return (unsigned)(MIN(limit.rlim_cur, (rlim_t)200000) - OTHER_FILES) / 2;
 }
 
@@ -198,7 +204,9 @@ static unsigned threads_for(const struct edge *e, const struct serve_socket *s)
 	return e->set->threads ? e->set->threads : MIN(os_processors(), MOST_THREADS);
 }
 
-static struct MHD_Daemon *start_daemon(struct entrance *n, unsigned most)
+/* Connections are limited where they are accepted: a thread of libmicrohttpd 0.9.75 that gets one
+ * more than its own limit waits for itself, for ever. */
+static struct MHD_Daemon *start_daemon(struct entrance *n)
 {
 	struct door *d = n->door;
 	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
@@ -211,9 +219,9 @@ static struct MHD_Daemon *start_daemon(struct entrance *n, unsigned most)
 				MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)d->edge->set->timeout_s,
-				MHD_OPTION_CONNECTION_LIMIT, most, MHD_OPTION_THREAD_STACK_SIZE,
-				(size_t)THREAD_STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				MHD_OPTION_END);
+				MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX,
+				MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
+				MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
 static int start(struct door *d, const struct serve_socket *s, struct err *e)
@@ -223,15 +231,16 @@ static int start(struct door *d, const struct serve_socket *s, struct err *e)
 	unsigned most = most_connections() / (unsigned)(s->admin ? 16 : 1);
 	n->door = d;
 	n->socket = s;
+	n->connections = s->admin ? &n->own : &d->connections;
 	for (n->count = 0; n->count < threads; n->count++) {
-		n->daemons[n->count] = start_daemon(n, most);
+		n->daemons[n->count] = start_daemon(n);
 		if (!n->daemons[n->count])
 			return err_sys(e, errno, "the server at %s cannot be started", s->shown);
 	}
 	const struct accept_options o = { .fd = s->fd,
 					  .daemons = n->daemons,
 					  .count = n->count,
-					  .connections = &n->connections,
+					  .connections = n->connections,
 					  .most = most,
 					  .begun = &n->begun };
 	return accept_begin(&o, &n->accept, e);

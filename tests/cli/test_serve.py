@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ from edges import Edge, Unix
 from publisher import Publisher, object_path
 from servers import FaultServer
 from small_gguf import llama_keys, llama_tensors, write
-from waiting import until
+from waiting import PATIENCE, until
 
 MODEL = "tiny-f32.gguf"
 
@@ -135,6 +136,40 @@ def test_an_entity_tag_is_the_digest_and_conditions_hold(edge, world):
     assert edge.get(world.key, If_Match='"other"').status == 412
     assert edge.get(world.key, If_Range=tag, Range="bytes=1-2").body == world.bytes[1:3]
     assert edge.get(world.key, If_Range='"x"', Range="bytes=1-2").status == 200
+
+
+@pytest.mark.parametrize("files", [128, 600])
+def test_a_burst_of_more_connections_than_it_can_have_waits(world, files):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+    seen = []
+    def all_came(edge):
+        seen.append(len(os.listdir(f"/proc/{edge.process.pid}/fd")))
+        return len(seen) > 4 and len(set(seen[-4:])) == 1
+
+    home = {"FERRY_HOME": world.work / f"store-{files}"}
+    with Edge(world, world.publisher.client(), "threads = 1", name=f"files-{files}", env=home,
+              preexec_fn=limit) as edge:
+        edge.get(world.key, Range="bytes=0-9")
+        request = "GET {} HTTP/1.1\r\nHost: edge\r\nRange: bytes=0-9\r\n\r\n"
+        burst = [edge.socket() for _ in range(300)]
+        for one in burst:
+            one.sendall(request.format("/metadata/timestamp.json").encode())
+        # Those that came in have what they need, also descriptors for files.
+        for one in burst[:20]:
+            one.settimeout(PATIENCE)
+            assert one.recv(4096).startswith(b"HTTP/1.1 206")
+        until(lambda: all_came(edge), edge.process)
+        burst[0].sendall(request.format(world.key).encode())
+        assert burst[0].recv(4096).startswith(b"HTTP/1.1 206")
+        for one in burst:
+            one.close()
+        # The thread still serves.
+        later = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=PATIENCE)
+        later.request("GET", world.key)
+        assert later.getresponse().read() == world.bytes
+        later.close()
 
 
 def test_a_connection_is_used_for_several_requests(edge, world):
