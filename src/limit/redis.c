@@ -14,7 +14,9 @@
 #define MAX_DB 65535
 #define PREFIX "ferry:limit"
 
-/* The numbers of a script become integers in the answer. */
+/* The numbers of a script become integers in the answer. Redis tells the time of day: when its
+ * clock is set back, no client may have to wait until that time has come again. A limit is never
+ * further ahead than its burst. */
 static const char take_script[] =
 	"local t = redis.call('TIME')\n"
 	"local now = t[1] * 1000000 + t[2]\n"
@@ -22,19 +24,23 @@ static const char take_script[] =
 	"local burst = tonumber(ARGV[2])\n"
 	"local tat = tonumber(redis.call('GET', KEYS[1]) or now)\n"
 	"if tat < now then tat = now end\n"
+	"local most = now + burst * unit\n"
+	"local is_set_back = tat > most + 1000000\n"
+	"if is_set_back then tat = most end\n"
 	"local free = math.floor(burst - (tat - now) / unit + 0.000001)\n"
 	"local got = math.max(0, math.min(tonumber(ARGV[3]), free))\n"
 	"local wait = 0\n"
-	"if got > 0 then\n"
+	"if got > 0 or is_set_back then\n"
 	"  tat = tat + got * unit\n"
 	"  redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX',\n"
 	"    math.ceil((tat - now) / 1000) + 1000)\n"
-	"else\n"
+	"end\n"
+	"if got == 0 then\n"
 	"  wait = math.ceil(tat - now - (burst - 1) * unit)\n"
 	"end\n"
 	"return {got, math.max(0, free - got), wait, math.ceil(tat - now)}\n";
 
-/* The lease of a process that is gone ends by itself. */
+/* The lease of a process that is gone ends by itself, also when the clock was set back. */
 static const char hold_script[] =
 	"local t = redis.call('TIME')\n"
 	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
@@ -43,7 +49,8 @@ static const char hold_script[] =
 	"local all = redis.call('HGETALL', KEYS[1])\n"
 	"for i = 1, #all, 2 do\n"
 	"  local held, till = string.match(all[i + 1], '^(%d+) (%d+)$')\n"
-	"  if not held or tonumber(till) < now then\n"
+	"  till = tonumber(till)\n"
+	"  if not held or till < now or till > now + life then\n"
 	"    redis.call('HDEL', KEYS[1], all[i])\n"
 	"  elseif all[i] ~= ARGV[1] then\n"
 	"    others = others + held\n"

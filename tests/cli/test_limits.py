@@ -61,6 +61,18 @@ def test_two_processes_admit_together_what_one_may(redis):
     assert 0 < int(redis.ask("-n", "1", "PTTL", "ferry:limit:requests:key team")) < 60000
 
 
+def test_a_clock_of_redis_that_is_set_back_stops_nobody(redis):
+    hour_later_us = (int(redis.ask("TIME").split()[0]) + 3600) * 1000000
+    redis.ask("-n", "1", "SET", "ferry:limit:requests:key team", hour_later_us)
+    with Load(redis.url, wait_ms=60000) as load:
+        until(lambda: load.ask()["admitted"] > 0)
+        end = load.end()
+    # What it had used up before is not given to it once more.
+    seconds = (end["now_us"] - end["start_us"]) / 1e6
+    assert end["admitted"] <= 1.05 * RATE * seconds + 1
+    assert not end["without_redis"]
+
+
 @pytest.mark.parametrize("fault", ["kill", "hang"])
 def test_without_redis_no_request_fails_and_none_waits(redis, fault):
     with Load(redis.url) as load:
