@@ -36,10 +36,11 @@ static void wake(void *ctx)
 	struct exchange_lot *l = x->lot;
 	struct MHD_Connection *connection = x->connection;
 	pthread_mutex_lock(&l->lock);
-	bool mine = take_out(x);
-	pthread_mutex_unlock(&l->lock);
-	if (mine)
+	/* With the lock: the server is stopped as soon as the list is empty, and must not be while
+	 * a connection is suspended. */
+	if (take_out(x))
 		MHD_resume_connection(connection);
+	pthread_mutex_unlock(&l->lock);
 }
 
 static bool park(struct exchange *x, enum exchange_wait what)
