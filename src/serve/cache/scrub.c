@@ -93,13 +93,19 @@ static void check(const struct reading *r)
 
 /* ---- which is next ---- */
 
+/* A check in the future: the clock was set back since, and nobody knows how long ago it was. */
+static int64_t last_check_s(const struct object *o, int64_t now_s)
+{
+	return o->checked_s <= now_s ? o->checked_s : 0;
+}
+
 /* With the lock: the one that was checked longest ago, or NULL. */
-static struct object *longest_ago(struct cache *c)
+static struct object *longest_ago(struct cache *c, int64_t now_s)
 {
 	struct object *found = NULL;
 	for (struct order_item *i = c->objects.oldest; i; i = i->newer) {
 		struct object *o = (struct object *)i;
-		if (!o->busy && (!found || o->checked_s < found->checked_s))
+		if (!o->busy && (!found || last_check_s(o, now_s) < last_check_s(found, now_s)))
 			found = o;
 	}
 	return found;
@@ -108,9 +114,10 @@ static struct object *longest_ago(struct cache *c)
 static bool find_due(struct cache *c, struct reading *out, bool *right)
 {
 	double period_s = (double)c->o.scrub_s;
+	int64_t now_s = clock_wall_s(c->o.clock);
 	pthread_mutex_lock(&c->lock);
-	const struct object *o = c->o.scrub_s ? longest_ago(c) : NULL;
-	double age_s = o ? (double)(clock_wall_s(c->o.clock) - o->checked_s) : 0;
+	const struct object *o = c->o.scrub_s ? longest_ago(c, now_s) : NULL;
+	double age_s = o ? (double)(now_s - last_check_s(o, now_s)) : 0;
 	bool due = o && age_s >= (o->right ? period_s * DUE_PART : AGAIN_S);
 	if (due) {
 		double all = (double)(c->bytes + c->needed_bytes);

@@ -549,6 +549,24 @@ static void the_scrub_finds_what_rotted_within_the_period(void **state)
 	assert_int_equal(stats(w).scrub_oldest_s, w->s->now_s);
 }
 
+static void a_check_by_a_clock_that_was_ahead_does_not_count(void **state)
+{
+	struct world *w = *state;
+	uint64_t bytes = strlen("one") + strlen("other");
+	w->o.scrub_s = 30 * DAY_S;
+	w->s->now_s = clock_wall_s(NULL) + 365 * DAY_S;
+	put(w, "one");
+	put(w, "other");
+	begin(w);
+	cache_scrub(w->c);
+	assert_int_equal(stats(w).scrubbed_bytes, bytes);
+	w->s->now_s -= 365 * DAY_S;
+	for (int i = 0; i < 2; i++) {
+		cache_scrub(w->c);
+		assert_int_equal(stats(w).scrubbed_bytes, 2 * bytes);
+	}
+}
+
 static void readers_of_a_rotten_file_are_cut_off(void **state)
 {
 	struct world *w = *state;
@@ -744,6 +762,7 @@ int main(void)
 		TEST(the_order_of_use_outlives_the_edge),
 		TEST(a_store_has_one_edge),
 		TEST(the_scrub_finds_what_rotted_within_the_period),
+		TEST(a_check_by_a_clock_that_was_ahead_does_not_count),
 		TEST(readers_of_a_rotten_file_are_cut_off),
 		TEST(fs_verity_changes_nothing_for_readers),
 		TEST(what_got_simulated_fs_verity_counts_as_unchanged),
