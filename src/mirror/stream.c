@@ -2,10 +2,10 @@
 
 #include "util/cancel.h"
 #include "util/mem.h"
+#include "util/os.h"
 
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #define POLL_MS 100
 
@@ -33,7 +33,7 @@ struct mirror_stream *mirror_stream_new(const struct mirror_stream_how *how)
 	s->cancel.also = how->http.cancel;
 	s->how.http.cancel = &s->cancel;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->changed, NULL);
+	os_cond_init(&s->changed);
 	return s;
 }
 
@@ -49,12 +49,7 @@ static int wait_for_piece(struct mirror_stream *s, uint32_t piece, struct err *e
 {
 	int rc = cancel_check(&s->cancel, e);
 	while (rc == 0 && piece >= s->next && !(piece == s->next && s->data)) {
-		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += POLL_MS * 1000000L;
-		until.tv_sec += until.tv_nsec / 1000000000L;
-		until.tv_nsec %= 1000000000L;
-		pthread_cond_timedwait(&s->changed, &s->lock, &until);
+		os_cond_wait(&s->changed, &s->lock, POLL_MS);
 		rc = cancel_check(&s->cancel, e);
 	}
 	return rc;

@@ -1,6 +1,7 @@
 #include "publish/feed_internal.h"
 
 #include "util/mem.h"
+#include "util/os.h"
 
 struct feed *feed_new(const struct tree *t, size_t readers, const struct feed_options *o)
 {
@@ -13,7 +14,7 @@ struct feed *feed_new(const struct tree *t, size_t readers, const struct feed_op
 	for (size_t i = 0; i < readers; i++)
 		f->readers[i].ended = true; /* until it needs a piece */
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->changed, NULL);
+	os_cond_init(&f->changed);
 	return f;
 }
 

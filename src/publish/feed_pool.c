@@ -2,20 +2,14 @@
 
 #include "util/clock.h"
 #include "util/mem.h"
-
-#include <time.h>
+#include "util/os.h"
 
 #define SLICE_MS 100
 
 int feed_wait(struct feed *f, uint64_t *waited_ms, struct err *e)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += SLICE_MS * 1000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
 	uint64_t from = clock_now_ms(NULL);
-	pthread_cond_timedwait(&f->changed, &f->lock, &t);
+	os_cond_wait(&f->changed, &f->lock, SLICE_MS);
 	*waited_ms += clock_now_ms(NULL) - from;
 	return cancel_check(f->tree->cancel, e);
 }

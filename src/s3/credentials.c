@@ -1,6 +1,7 @@
 #include "s3/credentials_internal.h"
 
 #include "util/mem.h"
+#include "util/os.h"
 #include "util/text.h"
 
 #include <pthread.h>
@@ -34,7 +35,7 @@ struct s3_credentials *s3_credentials_new(const struct s3_credentials_options *o
 	c->region = o->region ? mem_strdup(o->region) : NULL;
 	c->options.profile = c->options.region = NULL;
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->changed, NULL);
+	os_cond_init(&c->changed);
 	return c;
 }
 
@@ -196,12 +197,7 @@ static int wait_for_round(struct s3_credentials *c, struct err *e)
 	uint64_t round = c->rounds;
 	int rc = 0;
 	while (rc == 0 && c->rounds == round) {
-		struct timespec t;
-		clock_gettime(CLOCK_REALTIME, &t);
-		t.tv_nsec += SLICE_MS * 1000000;
-		t.tv_sec += t.tv_nsec / 1000000000;
-		t.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&c->changed, &c->lock, &t);
+		os_cond_wait(&c->changed, &c->lock, SLICE_MS);
 		rc = cancel_check(c->options.cancel, e);
 	}
 	if (rc == 0 && c->failure.class != ERR_NONE) {
