@@ -83,7 +83,5 @@ struct limit {
 
 /* Redis is configured, and answers. */
 bool limit_asks_redis(const struct limit *l);
-/* Tells Redis again of connections that last: see LIMIT_LEASE_MS. For the thread that asks it. */
-void limit_tell_open(struct limit *l);
 
 #endif

@@ -3,8 +3,6 @@
 
 /* For a client that is refused, Redis is asked again after this time: it may have fewer by now. */
 #define ASK_AGAIN_US 0.2e6
-/* Connections that last are told again before their lease is over. */
-#define TELL_AGAIN_US (LIMIT_LEASE_MS * 1000.0 / 4)
 
 static double now_us(const struct limit *l)
 {
@@ -46,18 +44,4 @@ void limit_disconnect(struct limit *l, struct limit_client *c)
 	c->open.here--;
 	tell(l, c);
 	limit_unlock(c);
-}
-
-void limit_tell_open(struct limit *l)
-{
-	double now = now_us(l);
-	for (size_t i = 0; l->connections && i < LIMIT_SHARDS; i++) {
-		struct limit_shard *shard = &l->table.shards[i];
-		pthread_mutex_lock(&shard->lock);
-		for (size_t n = 0; n < LIMIT_BUCKETS; n++)
-			for (struct limit_client *c = shard->buckets[n]; c; c = c->next)
-				if (c->open.here && now >= c->open.said_us + TELL_AGAIN_US)
-					tell(l, c);
-		pthread_mutex_unlock(&shard->lock);
-	}
 }

@@ -16,7 +16,8 @@
 /* Between two questions for a client that has nothing left. */
 #define REFUSED_US 5000.0
 
-#define TELL_MS 1000 /* how often connections that last are told again */
+#define TELL_MS 1000 /* how often it looks for connections that last: */
+#define TELL_AGAIN_US (LIMIT_LEASE_MS * 1000.0 / 4) /* they are told before their lease is over */
 #define OPEN_US \
 	50000 /* how often Redis is told of them at most: they may change with each request */
 
@@ -266,13 +267,25 @@ static void answer_all(struct limit_shared *s)
 	} while (count);
 }
 
+static void tell_shard(struct limit_shared *s, struct limit_shard *shard)
+{
+	double now_us = (double)clock_now_us(s->clock);
+	pthread_mutex_lock(&shard->lock);
+	for (size_t i = 0; i < LIMIT_BUCKETS; i++)
+		for (struct limit_client *c = shard->buckets[i]; c; c = c->next)
+			if (c->open.here && now_us >= c->open.said_us + TELL_AGAIN_US)
+				limit_shared_tell(s, c);
+	pthread_mutex_unlock(&shard->lock);
+}
+
 static void tell_again(struct limit_shared *s, uint64_t *told_us)
 {
 	uint64_t now_us = clock_now_us(NULL);
 	if (*told_us && now_us < *told_us + TELL_MS * (uint64_t)1000)
 		return;
 	*told_us = now_us;
-	limit_tell_open(s->limit);
+	for (size_t i = 0; s->limit->connections && i < LIMIT_SHARDS; i++)
+		tell_shard(s, &s->limit->table.shards[i]);
 }
 
 /* False: the thread has to end. */
