@@ -39,7 +39,9 @@ struct limit_shared {
 	pthread_mutex_t lock; /* of what follows; taken after that of a shard */
 	pthread_cond_t work, tried;
 	struct limit_client *first[LIMIT_KINDS];
-	uint64_t open_us; /* when Redis was told of connections last */
+	/* Of first[LIMIT_OPEN], those that Redis is being told of, and since when. */
+	struct limit_client *telling;
+	uint64_t open_us;
 	bool end, has_tried;
 	char fault[sizeof((struct limit_stats *)NULL)->fault];
 };
@@ -83,25 +85,26 @@ void limit_shared_tell(struct limit_shared *s, struct limit_client *c)
 	enqueue(s, c, LIMIT_OPEN);
 }
 
-/* With the lock. */
-static bool is_due(const struct limit_shared *s, unsigned kind, uint64_t now_us)
+/* With the lock. What is asked meanwhile waits for the next time: all have their turn. */
+static void begin_to_tell(struct limit_shared *s, uint64_t now_us)
 {
-	return s->first[kind] && (kind != LIMIT_OPEN || s->open || now_us >= s->open_us + OPEN_US);
+	if (s->telling || !s->first[LIMIT_OPEN] || (!s->open && now_us < s->open_us + OPEN_US))
+		return;
+	s->telling = s->first[LIMIT_OPEN];
+	s->first[LIMIT_OPEN] = NULL;
+	s->open_us = now_us;
 }
 
 /* With the lock: takes up to `max` questions that are due. */
 static size_t take(struct limit_shared *s, struct question *out, size_t max)
 {
-	uint64_t now_us = clock_now_us(NULL);
 	size_t count = 0;
+	begin_to_tell(s, clock_now_us(NULL));
 	for (unsigned kind = 0; kind < LIMIT_KINDS; kind++) {
-		if (!is_due(s, kind, now_us))
-			continue;
-		if (kind == LIMIT_OPEN && count < max)
-			s->open_us = now_us;
-		while (s->first[kind] && count < max) {
-			struct limit_client *c = s->first[kind];
-			s->first[kind] = c->next_asked[kind];
+		struct limit_client **first = kind == LIMIT_OPEN ? &s->telling : &s->first[kind];
+		while (*first && count < max) {
+			struct limit_client *c = *first;
+			*first = c->next_asked[kind];
 			out[count++] = (struct question){ c, (enum limit_kind)kind };
 		}
 	}
@@ -218,10 +221,8 @@ static int connect_now(struct limit_shared *s, uint64_t *pause_ms)
 /* With the lock. */
 static bool has_work(const struct limit_shared *s, uint64_t now_us)
 {
-	bool has = s->open;
-	for (unsigned kind = 0; kind < LIMIT_KINDS; kind++)
-		has |= is_due(s, kind, now_us);
-	return has;
+	bool tells = s->telling || (s->first[LIMIT_OPEN] && now_us >= s->open_us + OPEN_US);
+	return s->open || tells || s->first[LIMIT_REQUESTS] || s->first[LIMIT_BYTES];
 }
 
 /* Sleeps so long or, with `for_work`, until there is work. False: the thread has to end. */

@@ -54,7 +54,8 @@ struct exchange_caller {
 	atomic_ullong idle_since_us; /* no request is complete since then; 0: one is answered */
 };
 
-/* Counts its connection, and says whether that is one too many; at the end, takes it back. */
+/* Counts its connection, and says whether that is one too many; at the end, takes it back, and
+ * forgets what it has shown. */
 void exchange_count_caller(struct exchange_caller *c);
 void exchange_forget_caller(struct exchange_caller *c);
 
